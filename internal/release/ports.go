@@ -1,0 +1,212 @@
+package release
+
+import (
+	"context"
+	"time"
+)
+
+// Builder turns a commit's build context into an image.
+type Builder interface {
+	// Name says which builder this is and why it was chosen, for people.
+	Name() string
+	// Build builds and keeps the result with the builder. It pushes nothing. The image's Repository is req.Repository,
+	// its Digest the manifest digest that a puller would see after Push. A failed step is a *BuildError.
+	Build(ctx context.Context, req BuildRequest, emit Emit) (Image, error)
+	// Push sends what Build built (same req) to req.Repository:tag, moving only missing layers, and fails when the
+	// digest that arrives is not want.
+	Push(ctx context.Context, req BuildRequest, want Digest, tag string, auth Credentials, emit Emit) error
+}
+
+// BuildRequest is everything that a build depends on: the same request gives the same digest.
+type BuildRequest struct {
+	ContextDir string            // absolute
+	Dockerfile string            // absolute
+	Stage      string            // target stage; empty: the last
+	Platforms  []string          // "linux/amd64"; empty: the builder's own
+	Args       map[string]string // build args
+	Labels     map[string]string // image labels
+	Epoch      time.Time         // SOURCE_DATE_EPOCH: the commit's time
+	Repository string            // full URI without tag
+	CacheRef   string            // registry cache reference; empty: none
+	NoCache    bool
+}
+
+// BuildError is a build that failed at one step.
+type BuildError struct {
+	Step       string   // "[2/3] RUN npm ci"
+	Dockerfile string   // path, when the step has a place in it
+	Line       int      // 1-based; 0: unknown
+	Log        []string // the step's last lines
+	Err        error
+}
+
+// Error names the step, its place and the cause.
+func (e *BuildError) Error() string { return e.message() }
+
+// Unwrap gives the cause.
+func (e *BuildError) Unwrap() error { return e.Err }
+
+// Credentials open a registry. They must never reach an event, a log or a process argument.
+type Credentials struct {
+	Host     string // HOST[:PORT]
+	Username string
+	Password string
+	Expires  time.Time
+}
+
+// String hides the password.
+func (c Credentials) String() string { return c.Username + "@" + c.Host }
+
+// Registry is where images live.
+type Registry interface {
+	// Host is the registry's HOST[:PORT].
+	Host(ctx context.Context) (string, error)
+	// Authenticate gets short-lived credentials.
+	Authenticate(ctx context.Context) (Credentials, error)
+	// EnsureRepository creates the repository where it is missing.
+	EnsureRepository(ctx context.Context, name string) (created bool, err error)
+	// Image resolves a tag or a digest in a repository, with its labels, platforms, tags; ErrNotFound when it does not exist.
+	Image(ctx context.Context, repository, reference string) (Image, error)
+	// Tag makes tag name digest: one manifest PUT. A tag that already does is a success.
+	Tag(ctx context.Context, repository string, digest Digest, tag string) error
+	// Untag removes a tag; a missing one is a success.
+	Untag(ctx context.Context, repository, tag string) error
+}
+
+// Orchestrator is where services run.
+type Orchestrator interface {
+	// Service gives the facts of a service; ErrNotFound when it or its cluster does not exist.
+	Service(ctx context.Context, cluster, service string) (Service, error)
+	// Preview gives the facts that a service made from def would have. It touches nothing.
+	Preview(def Definition) (Service, error)
+	// Create makes the cluster, task definition and service of def where they are missing; its first deployment is the rollout.
+	Create(ctx context.Context, cluster string, def Definition) (Rollout, error)
+	// ForceNewDeployment starts a new deployment of the service's task definition.
+	ForceNewDeployment(ctx context.Context, cluster, service string) (Rollout, error)
+	// Observe takes one look at a rollout. Transient errors (throttling, 5xx, dropped connections) are retried inside.
+	Observe(ctx context.Context, cluster string, r Rollout) (Observation, error)
+	// Running gives the tasks of a service that are not stopped.
+	Running(ctx context.Context, cluster, service string) ([]Task, error)
+	// Stop ends a rollout and has ECS go back to the last successful revision. One that already ended is a success.
+	Stop(ctx context.Context, r Rollout) error
+	// Past lists a service's deployments, newest first, at most 100, with their resolved digests.
+	Past(ctx context.Context, cluster, service string) ([]PastRollout, error)
+	// TaskLog gives the last n lines of a task's container.
+	TaskLog(ctx context.Context, t Task, container string, n int) ([]string, error)
+	// Logs sends a service's log lines since a time, oldest first; with follow until ctx ends.
+	Logs(ctx context.Context, cluster, service string, since time.Time, follow bool, emit Emit) error
+}
+
+// Checker finds what would break a deploy, before it does. It only reads.
+type Checker interface {
+	Check(ctx context.Context, req CheckRequest) ([]Finding, error)
+}
+
+// CheckRequest is what a check looks at.
+type CheckRequest struct {
+	Target    Target
+	Platforms []string // of the image that will be deployed
+}
+
+// Service is what ECS knows about one service.
+type Service struct {
+	Name                  string
+	ARN                   string
+	Cluster               string
+	Status                string // ACTIVE | DRAINING | INACTIVE
+	Desired               int
+	Running               int
+	Pending               int
+	Controller            string // ECS | CODE_DEPLOY | EXTERNAL
+	DeploymentStrategy    string // ROLLING | BLUE_GREEN | LINEAR | CANARY
+	MinimumHealthyPercent int
+	MaximumPercent        int
+	Breaker               bool
+	BreakerRollback       bool
+	LoadBalanced          bool
+	CurrentDeployment     string // service deployment ARN
+	DeploymentInFlight    bool   // CurrentDeployment has not ended
+	TaskDefinition        TaskDefinition
+}
+
+// TaskDefinition is what a task is made from.
+type TaskDefinition struct {
+	ARN          string // empty in a preview
+	Family       string
+	Revision     int
+	Architecture string // runtimePlatform.cpuArchitecture: X86_64 | ARM64; empty: X86_64
+	OS           string
+	Containers   []ContainerDefinition
+}
+
+// ContainerDefinition is one container of a task definition.
+type ContainerDefinition struct {
+	Name               string
+	Image              string
+	Essential          bool
+	VersionConsistency string // enabled | disabled; empty: enabled
+	HealthCheck        bool
+	LogGroup           string // awslogs-group
+	LogRegion          string // awslogs-region
+	LogPrefix          string // awslogs-stream-prefix
+}
+
+// Rollout is one ECS service deployment.
+type Rollout struct {
+	Service    string
+	Deployment string // service deployment ARN: arn:…:service-deployment/CLUSTER/SERVICE/ID
+	Revision   string // target service revision ARN
+	StartedBy  string // ecs-svc/N, the tasks' startedBy
+	Started    time.Time
+}
+
+// Observation is one look at a rollout: everything the verdict is made from.
+type Observation struct {
+	Status       string // ECS's service deployment status: PENDING … ROLLBACK_FAILED
+	StatusReason string
+	Newer        string // ARN of a newer deployment of the same service that is not a rollback of this one; empty: none
+	Desired      int    // tasks that the service wants
+	Pending      int    // of this deployment
+	Running      int    // of this deployment
+	Failed       int    // tasks of this deployment that failed to start or stay up
+	Tasks        []Task // of the service: running and recently stopped
+	Messages     []ServiceMessage
+}
+
+// Task is one running or stopped copy.
+type Task struct {
+	ARN            string
+	ID             string
+	Service        string
+	StartedBy      string // ecs-svc/N
+	TaskDefinition string // ARN
+	LastStatus     string // PROVISIONING … STOPPED
+	DesiredStatus  string // RUNNING | STOPPED
+	Health         string // HEALTHY | UNHEALTHY | UNKNOWN
+	StopCode       string
+	StoppedReason  string
+	Created        time.Time
+	Started        time.Time
+	Stopped        time.Time
+	Containers     []Container
+}
+
+// Container is one container of a task.
+type Container struct {
+	Name     string
+	Image    string // as the task definition names it
+	Digest   Digest // what really runs
+	Status   string
+	Health   string
+	ExitCode *int
+	Reason   string
+}
+
+// PastRollout is one service deployment in a service's history.
+type PastRollout struct {
+	Rollout
+	Status   string
+	Finished time.Time
+	Images   map[string]Digest // container name → resolved digest
+	Refs     map[string]string // container name → image as named
+}
