@@ -1,0 +1,139 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// DeployRequest brings an image that the registry has to a target.
+type DeployRequest struct {
+	Target Target
+	// Ref is a tag, a digest or a full commit sha; empty: what the release tag names now.
+	Ref string
+}
+
+// Deploy releases an image that is already in the registry.
+func (p *Pipeline) Deploy(ctx context.Context, req DeployRequest) Result {
+	r := p.start("deploy", req.Target)
+	return r.end(ctx, func() error {
+		image, err := r.find(ctx, req.Target, orElse(req.Ref, req.Target.Tag))
+		if err != nil {
+			return err
+		}
+		r.image(image)
+		if err := r.check(ctx, CheckRequest{Target: req.Target, Platforms: image.Platforms}); err != nil {
+			return err
+		}
+		return r.roll(ctx, req.Target, image)
+	}())
+}
+
+// find gives the image that a tag, a digest or a full commit sha names; a name that leads nowhere is refused.
+func (r *run) find(ctx context.Context, t Target, ref string) (Image, error) {
+	tried := []string{ref, "git-" + ref}
+	if Digest(ref).Valid() || strings.HasPrefix(ref, "git-") {
+		tried = tried[:1]
+	}
+	for _, name := range tried {
+		image, err := r.Registry.Image(ctx, t.Repository, name)
+		if err == nil {
+			return image, nil
+		}
+		if !notFound(err) {
+			return Image{}, asFailure(ctx, err, OutcomeFailed, ExitInternal)
+		}
+	}
+	return Image{}, failf(OutcomeRefused, ExitCheck,
+		"the registry has no image %s:%s; nothing was touched: see `medusa-deploy status` for what runs, or `medusa-deploy ship` to build it", t.Repository, ref)
+}
+
+// RollbackRequest brings an earlier image back.
+type RollbackRequest struct {
+	Target Target
+	To     string // tag, digest or full commit sha; empty or "previous": the newest earlier successful one
+}
+
+// Rollback brings back an earlier image: nothing is rebuilt, a tag moves.
+func (p *Pipeline) Rollback(ctx context.Context, req RollbackRequest) Result {
+	r := p.start("rollback", req.Target)
+	return r.end(ctx, func() error {
+		image, err := r.rollbackImage(ctx, req)
+		if err != nil {
+			return err
+		}
+		r.image(image)
+		return r.roll(ctx, req.Target, image)
+	}())
+}
+
+func (r *run) rollbackImage(ctx context.Context, req RollbackRequest) (image Image, err error) {
+	about := "an earlier image of " + strings.Join(req.Target.Services, ", ")
+	err = r.phase(ctx, PhaseRollback, about, nil, func(ctx context.Context) (string, bool, error) {
+		if req.To != "" && req.To != "previous" {
+			image, err = r.find(ctx, req.Target, req.To)
+		} else {
+			image, err = r.previous(ctx, req.Target)
+		}
+		if err != nil {
+			return "", false, err
+		}
+		return image.Digest.Short() + describeCommit(image), false, nil
+	})
+	return image, err
+}
+
+func describeCommit(i Image) string {
+	if sha := i.Labels[LabelRevision]; sha != "" {
+		return " of commit " + sha[:min(12, len(sha))]
+	}
+	return ""
+}
+
+// previous gives the newest earlier successful image of the first service that the registry still has. Earlier means:
+// another digest than the one that runs. A revision number less one may be another bad one, so it counts for nothing.
+func (r *run) previous(ctx context.Context, t Target) (Image, error) {
+	service := t.Services[0]
+	past, err := r.Orchestrator.Past(ctx, t.Cluster, service)
+	if err != nil {
+		return Image{}, asFailure(ctx, fmt.Errorf("history of %s: %w", service, err), OutcomeFailed, ExitInternal)
+	}
+	tasks, err := r.Orchestrator.Running(ctx, t.Cluster, service)
+	if err != nil {
+		return Image{}, asFailure(ctx, fmt.Errorf("tasks of %s: %w", service, err), OutcomeFailed, ExitInternal)
+	}
+	runs := commonDigest(tasks, t.Repository)
+	var gone []string
+	for _, candidate := range earlier(past, runs, t.Repository) {
+		image, err := r.Registry.Image(ctx, t.Repository, string(candidate))
+		if err == nil {
+			return image, nil
+		}
+		if !notFound(err) {
+			return Image{}, asFailure(ctx, err, OutcomeFailed, ExitInternal)
+		}
+		gone = append(gone, candidate.Short())
+	}
+	if len(gone) > 0 {
+		return Image{}, failf(OutcomeRefused, ExitCheck, "cannot roll back %s: the registry no longer has %s; nothing was touched: ship the commit again", service, strings.Join(gone, ", "))
+	}
+	return Image{}, failf(OutcomeRefused, ExitCheck, "cannot roll back %s: it has no earlier successful deployment of another image; nothing was touched", service)
+}
+
+// earlier lists the digests of successful deployments before the one that runs, newest first, each once. When the
+// newest deployment is not the one that runs (it failed, or is in flight), what ran last is already the way back.
+func earlier(past []PastRollout, runs Digest, repository string) []Digest {
+	var found []Digest
+	passed := runs == "" || !slices.ContainsFunc(past, func(p PastRollout) bool { return p.digest(repository) == runs })
+	for _, p := range past {
+		d := p.digest(repository)
+		if d == runs && p.Status == statusSuccessful {
+			passed = true
+		}
+		if passed && d != "" && d != runs && p.Status == statusSuccessful && !slices.Contains(found, d) {
+			found = append(found, d)
+		}
+	}
+	return found
+}

@@ -1,0 +1,180 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// logLines is how many of a container's last lines an explanation shows.
+const logLines = 12
+
+// cause is one row of the table below: how to know it, what to call it, and what to type next.
+type cause struct {
+	name    string
+	matches func(t Task, c Container) bool
+	says    string
+	next    []string
+}
+
+// causes is ordered: the first row that matches explains the stop. The texts matched are ECS's own.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+var causes = []cause{
+	{"architecture", containing("exec format error"),
+		"the image was built for another CPU architecture than the task definition's runtimePlatform",
+		[]string{"set image.platforms in medusa-deploy.yaml to the task definition's architecture, then: medusa-deploy ship"}},
+	{"no executable", containing("executable file not found", "no such file or directory: unknown"),
+		"the image's entry point, or the task definition's command, names a program that is not in the image",
+		[]string{"check ENTRYPOINT and CMD in the Dockerfile and `command` in the task definition, then: medusa-deploy ship"}},
+	{"pull not found", pullError("not found", "manifest unknown", "name unknown", "does not exist"),
+		"an image that the task definition names is not in the registry",
+		[]string{"aws ecs describe-task-definition --task-definition {family} --query 'taskDefinition.containerDefinitions[].image'", "push the missing image, or correct the task definition"}},
+	{"pull denied", pullError("403", "denied", "not authorized", "unauthorized", "no basic auth"),
+		"ECS may not pull the image: the execution role lacks ecr:BatchGetImage, ecr:GetDownloadUrlForLayer or ecr:GetAuthorizationToken",
+		[]string{"attach AmazonECSTaskExecutionRolePolicy to the task's execution role, then: medusa-deploy ship"}},
+	{"pull no route", pullError("timeout", "timed out", "dial tcp", "no route"),
+		"the task's subnet has no way to the registry (no public IP, NAT gateway or VPC endpoint)",
+		[]string{"check the service's subnets, assignPublicIp and the ECR VPC endpoints"}},
+	{"pull", pullError(""), "ECS could not pull the image", []string{"medusa-deploy status"}},
+	{"memory", outOfMemory,
+		"the container used more memory than the task definition gives it and was killed",
+		[]string{"raise `memory` in the task definition, or find what grew: medusa-deploy logs"}},
+	{"secret", containing("secretsmanager", "ssm", "secret"),
+		"a secret that the task definition names could not be read: it does not exist, or the execution role may not read it",
+		[]string{"aws ecs describe-task-definition --task-definition {family} --query 'taskDefinition.containerDefinitions[].secrets'"}},
+	{"log group", containing("log group"),
+		"the log group that the task definition names does not exist",
+		[]string{"aws logs create-log-group --log-group-name <the awslogs-group of the task definition>"}},
+	{"resources", containing("ResourceInitializationError"),
+		"ECS could not prepare what the task needs before it starts", []string{"medusa-deploy status"}},
+	{"container health", containing("failed container health checks"),
+		"the container ran, but its health check (task definition, healthCheck) never passed",
+		[]string{"medusa-deploy logs", "check healthCheck.command and startPeriod in the task definition"}},
+	{"target health", containing("failed ELB health checks"),
+		"the container ran, but the load balancer's health check never passed",
+		[]string{"medusa-deploy logs", "check the target group's path and port, and healthCheckGracePeriodSeconds of the service"}},
+	{"placement", containing("unable to place", "RESOURCE:", "capacity"),
+		"the cluster has no room for another task", []string{"aws ecs describe-services --cluster {cluster} --services {service} --query 'services[0].events[:5]'"}},
+	{"crash", crashed,
+		"the program in container {container} ended by itself with exit code {exit}",
+		[]string{"medusa-deploy logs"}},
+}
+
+func containing(texts ...string) func(Task, Container) bool {
+	return func(t Task, c Container) bool {
+		all := t.StoppedReason + "\n" + c.Reason
+		return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(all, s) })
+	}
+}
+
+func pullError(texts ...string) func(Task, Container) bool {
+	return func(t Task, c Container) bool {
+		all := t.StoppedReason + "\n" + c.Reason
+		if !strings.Contains(all, "CannotPull") {
+			return false
+		}
+		return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(strings.ToLower(all), s) })
+	}
+}
+
+func outOfMemory(t Task, c Container) bool {
+	return strings.Contains(t.StoppedReason+c.Reason, "OutOfMemory") || c.ExitCode != nil && *c.ExitCode == 137 && t.StopCode == "EssentialContainerExited"
+}
+
+func crashed(t Task, c Container) bool {
+	return t.StopCode == "EssentialContainerExited" && c.ExitCode != nil
+}
+
+// explain makes the one block that says why the release failed: from the last task that stopped by its own doing.
+func (r *run) explain(ctx context.Context, t Target, moves []*move, failure *Failure) *Explanation {
+	for _, m := range moves {
+		if task, ok := culprit(m); ok {
+			return r.explainTask(ctx, t, m, task)
+		}
+	}
+	e := &Explanation{Cause: failure.Error(), Next: []string{"medusa-deploy status", "medusa-deploy logs"}}
+	for _, m := range moves {
+		if n := len(m.last.Messages); n > 0 {
+			e.Service, e.Reason = m.name, m.last.Messages[n-1].Text
+		}
+	}
+	return e
+}
+
+// culprit is the rollout's task that stopped last for a reason of its own.
+func culprit(m *move) (Task, bool) {
+	var last Task
+	found := false
+	for _, t := range m.last.Tasks {
+		if t.stoppedFatally(m.rollout) && (!found || t.Stopped.After(last.Stopped)) {
+			last, found = t, true
+		}
+	}
+	return last, found
+}
+
+func (r *run) explainTask(ctx context.Context, t Target, m *move, task Task) *Explanation {
+	container := task.culprit()
+	e := ExplainTask(task)
+	e.Service = m.name
+	fill := strings.NewReplacer("{family}", orElse(m.before.TaskDefinition.Family, task.TaskDefinition), "{cluster}", t.Cluster, "{service}", m.name)
+	for i := range e.Next {
+		e.Next[i] = fill.Replace(e.Next[i])
+	}
+	if lines, err := r.Orchestrator.TaskLog(ctx, task, container.Name, logLines); err == nil {
+		e.Log = lines
+	} else {
+		e.Log = []string{fmt.Sprintf("(the log could not be read: %v)", err)}
+	}
+	return e
+}
+
+// ExplainTask says why a task stopped, from what ECS tells of it. It is pure.
+func ExplainTask(task Task) *Explanation {
+	container := task.culprit()
+	e := &Explanation{
+		Task: task.ID, StopCode: task.StopCode, Reason: reasonOf(task, container), ExitCode: container.ExitCode,
+		Cause: "the task stopped", Next: []string{"medusa-deploy logs", "medusa-deploy status"},
+	}
+	for _, row := range causes {
+		if row.matches(task, container) {
+			exit := "unknown"
+			if container.ExitCode != nil {
+				exit = itoa(*container.ExitCode)
+			}
+			e.Cause = strings.NewReplacer("{container}", container.Name, "{exit}", exit).Replace(row.says)
+			e.Next = slices.Clone(row.next)
+			break
+		}
+	}
+	return e
+}
+
+// culprit is the container that says most about the stop: one with a reason, or a bad exit code, or the first.
+func (t Task) culprit() Container {
+	for _, c := range t.Containers {
+		if c.Reason != "" {
+			return c
+		}
+	}
+	for _, c := range t.Containers {
+		if c.ExitCode != nil && *c.ExitCode != 0 {
+			return c
+		}
+	}
+	if len(t.Containers) > 0 {
+		return t.Containers[0]
+	}
+	return Container{}
+}
+
+func reasonOf(t Task, c Container) string {
+	switch {
+	case c.Reason == "" || strings.Contains(t.StoppedReason, c.Reason):
+		return t.StoppedReason
+	case t.StoppedReason == "" || strings.Contains(c.Reason, t.StoppedReason):
+		return c.Reason
+	}
+	return t.StoppedReason + ": " + c.Reason
+}

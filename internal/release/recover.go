@@ -1,0 +1,161 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// recover puts things right after a release that did not end well: the tag goes back to what ran, rollouts that are
+// still on their way are stopped, services that had moved already go back. It runs to its end also after an interrupt
+// of the rest, because half a deploy helps nobody; only an interrupted watch leaves the rollout alone.
+func (r *run) recover(ctx context.Context, t Target, moves []*move, tagBefore Image, failure *Failure) error {
+	if failure.blind {
+		return failure
+	}
+	switch failure.Outcome {
+	case OutcomeSuperseded, OutcomeNothingRunning:
+		return failure
+	case OutcomeInterrupted:
+		failure.Err = errors.New("interrupted: ECS goes on with what was started; run the same command again to watch it to its end, or `medusa-deploy rollback` to go back")
+		return failure
+	}
+	safe, cancel := context.WithTimeout(context.WithoutCancel(ctx), recoverTimeout)
+	defer cancel()
+	failure.Explanation = r.explain(safe, t, moves, failure)
+	err := r.phase(safe, PhaseRollback, "back to what ran before", nil, func(ctx context.Context) (string, bool, error) {
+		return r.goBack(ctx, t, moves, tagBefore)
+	})
+	for _, m := range moves {
+		r.result.Services = append(r.result.Services, ServiceResult{Name: m.name, Deployment: m.rollout.Deployment, From: m.from, To: r.result.Digest, Running: countRunning(m.last, Image{Repository: r.repository, Digest: r.result.Digest})})
+	}
+	if failure.Outcome == OutcomeTimedOut {
+		return failure
+	}
+	if err != nil {
+		failure.Outcome, failure.Exit = OutcomeFailed, ExitNotRolledBack
+		failure.Err = fmt.Errorf("%w; going back failed too: %w", failure.Err, err)
+		return failure
+	}
+	failure.Outcome, failure.Exit = OutcomeRolledBack, ExitRolledBack
+	if !hadSomething(moves) {
+		failure.Outcome, failure.Exit = OutcomeFailed, ExitNotRolledBack
+	}
+	return failure
+}
+
+func hadSomething(moves []*move) bool {
+	for _, m := range moves {
+		if m.from != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// goBack restores the tag first, so that whatever starts a task from now on gets what ran, then every service.
+func (r *run) goBack(ctx context.Context, t Target, moves []*move, tagBefore Image) (string, bool, error) {
+	back := previousDigest(moves, tagBefore)
+	if err := r.restoreTag(ctx, t, back); err != nil {
+		return "", false, err
+	}
+	failures := make([]error, len(moves))
+	var all sync.WaitGroup
+	for i, m := range moves {
+		if m.started {
+			all.Go(func() { failures[i] = r.goBackService(ctx, t, m, back) })
+		}
+	}
+	all.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return "", false, err
+	}
+	if back == "" {
+		return "nothing ran before; :" + t.Tag + " was removed again", false, nil
+	}
+	return ":" + t.Tag + " → " + back.Short() + ", which runs", false, nil
+}
+
+// previousDigest is what the tag must name again: what ran, or what it named when nothing ran.
+func previousDigest(moves []*move, tagBefore Image) Digest {
+	for _, m := range moves {
+		if m.from != "" {
+			if tagBefore.Is(m.from) {
+				return tagBefore.Digest
+			}
+			return m.from
+		}
+	}
+	return tagBefore.Digest
+}
+
+func (r *run) restoreTag(ctx context.Context, t Target, back Digest) error {
+	if back == "" {
+		if err := r.Registry.Untag(ctx, t.Repository, t.Tag); err != nil {
+			return fmt.Errorf("remove :%s again: %w", t.Tag, err)
+		}
+		return nil
+	}
+	if err := r.Registry.Tag(ctx, t.Repository, back, t.Tag); err != nil {
+		return fmt.Errorf("put :%s back to %s: %w", t.Tag, back, err)
+	}
+	return nil
+}
+
+// goBackService brings one service back: a rollout in flight is stopped, one that succeeded is undone by another.
+func (r *run) goBackService(ctx context.Context, t Target, m *move, back Digest) error {
+	o, err := r.Orchestrator.Observe(ctx, t.Cluster, m.rollout)
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", m.name, err)
+	}
+	m.last = o
+	if o.Status == statusSuccessful {
+		return r.undo(ctx, t, m, back)
+	}
+	if inFlight(o.Status) {
+		if err := r.Orchestrator.Stop(ctx, m.rollout); err != nil {
+			return fmt.Errorf("stop the rollout of %s: %w", m.name, err)
+		}
+	}
+	return r.awaitEnd(ctx, t, m)
+}
+
+// undo rolls a service that had already succeeded back to the restored tag.
+func (r *run) undo(ctx context.Context, t Target, m *move, back Digest) error {
+	if back == "" {
+		return nil
+	}
+	rollout, err := r.Orchestrator.ForceNewDeployment(ctx, t.Cluster, m.name)
+	if err != nil {
+		return fmt.Errorf("roll %s back: %w", m.name, err)
+	}
+	undone := &move{name: m.name, rollout: rollout, from: m.from}
+	return r.watch(ctx, t, undone, Image{Repository: r.repository, Digest: back})
+}
+
+// awaitEnd waits until ECS has ended a rollout that was given up.
+func (r *run) awaitEnd(ctx context.Context, t Target, m *move) error {
+	seen := newSightings(r.Emit, m)
+	for {
+		o, err := r.Orchestrator.Observe(ctx, t.Cluster, m.rollout)
+		if err != nil {
+			return fmt.Errorf("wait for %s to go back: %w", m.name, err)
+		}
+		seen.report(o)
+		m.last = o
+		switch o.Status {
+		case statusRollbackSuccessful:
+			return nil
+		case statusStopped:
+			return nil
+		case statusRollbackFailed:
+			return fmt.Errorf("%s: ECS could not roll back: %s", m.name, orElse(o.StatusReason, "no reason given"))
+		case statusSuccessful:
+			return fmt.Errorf("%s: the deployment succeeded while it was being stopped", m.name)
+		}
+		if err := pause(ctx, r.PollMin); err != nil {
+			return fmt.Errorf("wait for %s to go back: %w", m.name, err)
+		}
+	}
+}
