@@ -1,0 +1,152 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// FileName is the name of the config file.
+const FileName = "medusa-deploy.yaml"
+
+// LocalTarget is the name of the target that exists without being written down: the local AWS.
+const LocalTarget = "local"
+
+// TargetVariable is the environment variable that chooses a target when no flag does.
+const TargetVariable = "MEDUSA_DEPLOY_TARGET"
+
+// Ways to keep build results for the next build (image.cache).
+const (
+	CacheRegistry = "registry" // in the image's own repository
+	CacheGHA      = "gha"      // GitHub Actions' cache service
+	CacheLocal    = "local"    // with the builder alone
+	CacheNone     = "none"     // build everything anew
+)
+
+// Ways to move a service to a new image (strategy).
+const (
+	StrategyLatest = "latest" // move the tag that the task definition names
+	StrategyPinned = "pinned" // register a revision that names the digest
+)
+
+// Defaults of keys that may be left out.
+const (
+	DefaultRegion         = "us-east-1"
+	DefaultCluster        = "medusa-cluster"
+	DefaultService        = "medusa-service"
+	DefaultPlatform       = "linux/amd64"
+	DefaultTimeout        = 15 * time.Minute
+	DefaultMigrateTimeout = 10 * time.Minute
+)
+
+// Config is one medusa-deploy.yaml.
+type Config struct {
+	File  string // as it was named to Load
+	Dir   string // absolute: the directory that relative paths in the file start from
+	App   string
+	Image Image
+
+	targets map[string]*targetEntry
+	order   []string // of the file
+	chosen  string   // what TargetVariable says
+}
+
+// Image says how to build the image. Paths are absolute.
+type Image struct {
+	Repository string            // ECR repository name, without host; default: the app's name
+	Context    string            // Docker build context
+	Dockerfile string            // default: Dockerfile in Context
+	Stage      string            // stage of the Dockerfile to build; empty: the last
+	Platforms  []string          // "linux/amd64", "linux/arm64"
+	Cache      string            // one of the Cache constants
+	Args       map[string]string // build arguments beside COMMIT and SOURCE_DATE_EPOCH, which every build gets
+	Prepare    *Prepare          // nil: nothing to do before the build
+}
+
+// Prepare is a program that runs before the build, in Image.Context, to make what the Dockerfile copies.
+type Prepare struct {
+	Command []string          // program and arguments; no shell is involved
+	Env     map[string]string // added to the caller's environment
+}
+
+// Target is where to deploy, with every default filled in.
+type Target struct {
+	Name        string
+	Local       bool // the local AWS
+	Region      string
+	Registry    string // HOST[:PORT]; empty: the account's own, or the local AWS's
+	Cluster     string
+	Services    []string // never empty
+	Strategy    string   // one of the Strategy constants
+	Timeout     time.Duration
+	Migrate     *Migrate // nil: no migration
+	Definitions map[string]Definition
+}
+
+// Migrate is a one-off task that must succeed before any service changes.
+type Migrate struct {
+	Command []string
+	Timeout time.Duration
+}
+
+// Definition is where the ECS JSON of one service lies; absolute paths. The files need not exist.
+type Definition struct {
+	TaskDefinition string // input of RegisterTaskDefinition
+	Service        string // input of CreateService
+}
+
+// targetEntry is a target as the file has it, with what can only be complained about once it is used.
+type targetEntry struct {
+	Target
+	definitions   map[string]Definition // as written
+	definitionsAt map[string]position   // of its keys
+	registryAt    position              // zero: not written
+	late          Errors                // unset environment variables: no reason to refuse another target
+
+	registryRepository string // what follows the host in the registry's value
+}
+
+// Load reads the file at path. env looks up environment variables (os.LookupEnv). What is wrong with the file comes
+// back as Errors, all of it.
+func Load(path string, env func(string) (string, bool)) (*Config, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("resolve %s: %w", path, err)
+	}
+	source, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{File: path, Dir: filepath.Dir(abs)}
+	d := newDecoder(path, source, env)
+	d.decode(c)
+	if len(d.errs) > 0 {
+		return nil, d.errs.sorted()
+	}
+	c.chosen, _ = env(TargetVariable)
+	return c, nil
+}
+
+// maxSize bounds what is read: a config file is a page, and a parser should not be fed a disk image.
+const maxSize = 256 << 10
+
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case os.IsNotExist(err):
+		return nil, Errors{{File: path, Message: "no such file", Hint: smallest}}
+	case err != nil:
+		return nil, fmt.Errorf("read the config file: %w", err)
+	case info.IsDir():
+		return nil, Errors{{File: path, Message: "is a directory", Hint: "name the file in it: " + filepath.Join(path, FileName)}}
+	case info.Size() > maxSize:
+		return nil, Errors{{File: path, Message: fmt.Sprintf("is %d bytes long, a config file has at most %d", info.Size(), maxSize),
+			Hint: "is this the right file?"}}
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the config file: %w", err)
+	}
+	return source, nil
+}

@@ -1,0 +1,123 @@
+package config
+
+import (
+	"strconv"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// The keys of each mapping of the file. docs/medusa-deploy.schema.json says the same; a test holds them in step.
+
+func configKeys(c *Config) []key {
+	return []key{
+		{"app", true, text(&c.App, appRule)},
+		{"image", false, func(d *decoder, at position, value ast.Node) {
+			d.object(` in "image"`, imageKeys(&c.Image))(d, at, value)
+		}},
+		{"targets", false, targets(c)},
+	}
+}
+
+func imageKeys(i *Image) []key {
+	return []key{
+		{"repository", false, text(&i.Repository, repositoryRule)},
+		{"context", false, text(&i.Context, pathRule)},
+		{"dockerfile", false, text(&i.Dockerfile, pathRule)},
+		{"stage", false, text(&i.Stage, stageRule)},
+		{"platforms", false, textList(&i.Platforms, platformRule)},
+		{"cache", false, oneOf(&i.Cache, CacheRegistry, CacheGHA, CacheLocal, CacheNone)},
+		{"args", false, variables(&i.Args, ` in "args"`, "COMMIT", "SOURCE_DATE_EPOCH")},
+		{"prepare", false, func(d *decoder, at position, value ast.Node) {
+			i.Prepare = &Prepare{}
+			d.object(` in "prepare"`, prepareKeys(i.Prepare))(d, at, value)
+		}},
+	}
+}
+
+func prepareKeys(p *Prepare) []key {
+	return []key{
+		{"command", true, command(&p.Command)},
+		{"env", false, variables(&p.Env, ` in "env"`)},
+	}
+}
+
+// targets reads the mapping of names to targets.
+func targets(c *Config) reader {
+	return func(d *decoder, at position, value ast.Node) {
+		c.targets = map[string]*targetEntry{}
+		seen := map[string]position{}
+		ok := d.each(at, value, func(name string, at position, value ast.Node) {
+			if d.repeated(seen, name, at) {
+				return
+			}
+			if !targetRule.matches(name) {
+				d.fail(at, targetRule.expect, "%s is no name for a target", strconv.Quote(name))
+				return
+			}
+			t := &targetEntry{Target: Target{Name: name, Local: name == LocalTarget}}
+			c.targets[name] = t
+			c.order = append(c.order, name)
+			if _, null := value.(*ast.NullNode); null && t.Local {
+				return // "local:" with nothing to say: the defaults
+			}
+			d.object(" in target "+strconv.Quote(name), targetKeys(t))(d, at, value)
+		})
+		if ok && len(seen) == 0 {
+			d.fail(at, `name a target, or remove "targets": local exists without being named`, "there is no target here")
+		}
+	}
+}
+
+// targetKeys are a target's. The local one has defaults for what others must say, and a registry of its own.
+func targetKeys(t *targetEntry) []key {
+	keys := []key{
+		{"region", !t.Local, text(&t.Region, regionRule)},
+		{"registry", false, registry(t)},
+		{"cluster", !t.Local, text(&t.Cluster, clusterRule)},
+		{"services", !t.Local, textList(&t.Services, serviceRule)},
+		{"strategy", false, oneOf(&t.Strategy, StrategyLatest, StrategyPinned)},
+		{"migrate", false, func(d *decoder, at position, value ast.Node) {
+			t.Migrate = &Migrate{Timeout: DefaultMigrateTimeout}
+			d.object(` in "migrate"`, migrateKeys(t.Migrate))(d, at, value)
+		}},
+		{"timeout", false, duration(&t.Timeout)},
+		{"definitions", false, definitions(t)},
+	}
+	if t.Local {
+		keys[1].read = func(d *decoder, at position, _ ast.Node) {
+			d.fail(at, "remove it", `target "local" has the local AWS's own registry`)
+		}
+	}
+	return keys
+}
+
+func migrateKeys(m *Migrate) []key {
+	return []key{
+		{"command", true, command(&m.Command)},
+		{"timeout", false, duration(&m.Timeout)},
+	}
+}
+
+// definitions reads the mapping of service names to files.
+func definitions(t *targetEntry) reader {
+	return func(d *decoder, at position, value ast.Node) {
+		t.definitions = map[string]Definition{}
+		seen := map[string]position{}
+		d.each(at, value, func(name string, at position, value ast.Node) {
+			if d.repeated(seen, name, at) {
+				return
+			}
+			var def Definition
+			d.object(" in the definitions of service "+strconv.Quote(name), definitionKeys(&def))(d, at, value)
+			t.definitions[name] = def
+		})
+		t.definitionsAt = seen
+	}
+}
+
+func definitionKeys(def *Definition) []key {
+	return []key{
+		{"task", true, text(&def.TaskDefinition, pathRule)},
+		{"service", true, text(&def.Service, pathRule)},
+	}
+}
