@@ -1,0 +1,49 @@
+# `make help` lists what there is. Everything is built from Go modules; the only Debian packages are libseccomp-dev (the
+# container engine's system-call filter) and, for the tests, git and the AWS CLI where they are missing.
+
+.DEFAULT_GOAL := help
+PROGRAM := bin/medusa-deploy
+LINTER := bin/golangci-lint
+SOURCES = $(shell find cmd internal -name '*.go' -not -name '*_test.go') go.mod go.sum
+
+include engine/engine.mk
+
+.PHONY: help demo build test test-deps lint fmt bench fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+
+build: $(PROGRAM) ## build the program (bin/medusa-deploy)
+
+$(PROGRAM): $(SOURCES)
+	@echo "building $@"
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ ./cmd/medusa-deploy
+
+engine: ## build the container engine of local AWS (bin/engine): minutes the first time
+
+demo: build engine ## show the whole line on this machine: ship, change, ship under load, roll back
+	@go run ./internal/rehearsal/demo -program $(abspath $(PROGRAM)) -engine $(abspath $(ENGINE_DIR)) -example $(abspath examples/hello)
+
+test: build engine test-deps ## run all tests, with real builds and real containers (needs root for those)
+	go test -race -timeout 20m ./...
+
+test-deps:
+	@sh internal/e2e/install.sh
+
+lint: $(LINTER) ## vet, and the linters of .golangci.yml
+	@unformatted="$$(gofmt -l cmd internal examples)"; test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	go vet ./...
+	@echo "golangci-lint run"
+	@$(LINTER) run
+
+bench: build engine engine-client ## measure against the plain way (buildctl + AWS CLI) on the same local AWS
+	@sh internal/e2e/install.sh
+	@go run ./internal/rehearsal/bench -program $(abspath $(PROGRAM)) -engine $(abspath $(ENGINE_DIR)) -example $(abspath examples/hello)
+
+clean: engine-clean ## remove what was built
+	rm -rf bin
+
+
+$(LINTER): tools/go.mod tools/go.sum
+	@echo "building golangci-lint"
+	@cd tools && go build -trimpath -o '$(abspath $@)' github.com/golangci/golangci-lint/v2/cmd/golangci-lint && touch '$(abspath $@)'

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Installs what the end-to-end tests use and a machine may lack: git and the AWS CLI, from Debian's packages.
+set -eu
+
+missing=""
+command -v git >/dev/null || missing="$missing git"
+command -v aws >/dev/null || missing="$missing awscli"
+test -z "$missing" && exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+	echo "the tests need:$missing; install them and run this again" >&2
+	exit 1
+fi
+echo "installing$missing"
+apt-get update -qq
+# shellcheck disable=SC2086 # one word a package
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
