@@ -1,0 +1,183 @@
+//go:build linux
+
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+
+	client "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/mount"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containernetworking/cni/libcni"
+	"github.com/moby/locker"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
+)
+
+// namespace is where containerd keeps what belongs to this engine; builds are in "buildkit".
+const namespace = "medusa-deploy"
+
+// superviseInterval is how often the daemons are looked after.
+const superviseInterval = 250 * time.Millisecond
+
+// Engine is engine.Engine on a containerd of its own. Use Open.
+type Engine struct {
+	config      Config
+	layout      layout
+	log         *slog.Logger
+	client      *client.Client
+	snapshotter string
+	network     network
+	cni         *libcni.CNIConfig
+	unlock      func()
+	keys        *locker.Locker // one writer a sandbox, a container, an image
+
+	life  context.Context // ends with Close
+	end   context.CancelFunc
+	tasks sync.WaitGroup // what runs until life ends
+
+	mu      sync.Mutex
+	watches map[string]*watch // by container, for those that were not removed
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// Open starts containerd and buildkitd, or adopts those that run already in this directory, and finds the sandboxes
+// and containers that an earlier process left. Close or Shutdown the result. ErrInUse when another process has it open.
+func Open(ctx context.Context, config Config) (*Engine, error) {
+	l, err := newLayout(config.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if missing := missingBinaries(config.BinDir); len(missing) > 0 {
+		return nil, fmt.Errorf("%w: %s lacks %v; build it with `make engine`", ErrNoBinaries, config.BinDir, missing)
+	}
+	if err := l.create(); err != nil {
+		return nil, err
+	}
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		config: config, layout: l, log: config.logger(), unlock: unlock, keys: locker.New(), watches: map[string]*watch{},
+		cni: libcni.NewCNIConfigWithCacheDir([]string{config.BinDir + "/cni"}, l.cniCache(), nil),
+	}
+	e.life, e.end = context.WithCancel(namespaces.WithNamespace(context.Background(), namespace))
+	if err := e.open(ctx); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+func (e *Engine) open(ctx context.Context) error {
+	// Reading a user's name from an image mounts it for a moment; the mount must be where Teardown finds it.
+	mount.SetTempMountLocation(e.layout.path("tmp"))
+	containerd, err := e.containerdDaemon().ensure(ctx)
+	if err != nil {
+		return err
+	}
+	e.client, err = client.New(e.layout.containerdSocket(), client.WithDefaultNamespace(namespace))
+	if err != nil {
+		return fmt.Errorf("connect to containerd: %w", err)
+	}
+	ctx = namespaces.WithNamespace(ctx, namespace)
+	if e.snapshotter, err = e.chooseSnapshotter(ctx); err != nil {
+		return err
+	}
+	buildkit, err := e.buildkitDaemon().ensure(ctx)
+	if err != nil {
+		return err
+	}
+	if e.network, err = openNetwork(ctx, e.layout); err != nil {
+		return err
+	}
+	if err := e.adopt(ctx); err != nil {
+		return err
+	}
+	e.tasks.Go(func() { e.supervise(e.containerdDaemon(), containerd) })
+	e.tasks.Go(func() { e.supervise(e.buildkitDaemon(), buildkit) })
+	return nil
+}
+
+// supervise starts a daemon again when it dies. Containers live on meanwhile: their shims hold them.
+func (e *Engine) supervise(d *daemon, p process) {
+	ticker := time.NewTicker(superviseInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-e.life.Done():
+			return
+		case <-ticker.C:
+		}
+		if p.alive() {
+			continue
+		}
+		e.log.Warn("daemon died; starting it again", "daemon", d.name, "pid", p.PID)
+		again, err := d.ensure(e.life)
+		if err != nil {
+			e.log.Error("cannot start daemon again", "daemon", d.name, "error", err)
+			continue
+		}
+		p = again
+	}
+}
+
+// Kind is "containerd".
+func (e *Engine) Kind() string { return "containerd" }
+
+// BuildKitAddress is where buildkitd listens, for a BuildKit client.
+func (e *Engine) BuildKitAddress() string { return "unix://" + e.layout.buildkitSocket() }
+
+// Close lets go of the engine: daemons and containers keep running, and the next Open finds them. Blocked calls of Wait
+// and Logs return.
+func (e *Engine) Close() error {
+	e.end()
+	e.tasks.Wait()
+	var err error
+	if e.client != nil {
+		err = e.client.Close()
+	}
+	e.unlock()
+	return err
+}
+
+// bound returns ctx with containerd's namespace; it ends with the engine as well.
+func (e *Engine) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(namespaces.WithNamespace(ctx, namespace))
+	stop := context.AfterFunc(e.life, func() { cancel(errClosed) })
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+// errClosed ends what waits when the engine is closed.
+var errClosed = errors.New("the container engine is closed")
+
+// unhurried is for cleaning up: it outlives the cancellation that made it necessary, but not for ever.
+func unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(namespaces.WithNamespace(context.WithoutCancel(ctx), namespace), 30*time.Second)
+}
+
+// lookInit finds a static init binary to put in front of a container's command.
+func lookInit(binDir string) (string, error) {
+	for _, name := range []string{"tini-static", "docker-init", "catatonit"} {
+		if file := binDir + "/" + name; isExecutable(file) {
+			return file, nil
+		}
+		if file, err := exec.LookPath(name); err == nil {
+			return file, nil
+		}
+	}
+	return "", errors.New("initProcessEnabled needs a static init on this machine and there is none: install tini (it has tini-static), or put the init into the image")
+}
+
+func isExecutable(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}

@@ -1,0 +1,156 @@
+//go:build linux
+
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	client "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/pkg/cio"
+	"github.com/containerd/errdefs"
+	"github.com/google/uuid"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
+)
+
+const (
+	execOutputBytes = 4 << 10 // what engine.ExecResult keeps
+	// drainPatience is how long output may still come after the command has ended: a child that it left behind may
+	// hold the pipe for ever.
+	drainPatience = time.Second
+	// exitNotFound and exitNotExecutable are what a shell and Docker give for a command that cannot be run.
+	exitNotFound      = 127
+	exitNotExecutable = 126
+)
+
+// Exec runs a command in a running container, as the container's user, and waits for it. When ctx ends first the
+// command is killed and ctx's error returned. A command that does not exist has the exit code 127, as with Docker.
+func (e *Engine) Exec(ctx context.Context, id string, command []string) (engine.ExecResult, error) {
+	if err := checkID("container", id); err != nil {
+		return engine.ExecResult{}, fmt.Errorf("%w: %w", engine.ErrNotFound, err)
+	}
+	if len(command) == 0 {
+		return engine.ExecResult{}, fmt.Errorf("exec in container %s: no command", id)
+	}
+	ctx, cancel := e.bound(ctx)
+	defer cancel()
+	var output tail
+	p, err := e.newExec(ctx, id, command, &output)
+	if err != nil {
+		return engine.ExecResult{}, err
+	}
+	defer e.endExec(ctx, p)
+	exited, err := p.Wait(ctx)
+	if err != nil {
+		return engine.ExecResult{}, fmt.Errorf("exec in container %s: %w", id, err)
+	}
+	if err := p.Start(ctx); err != nil {
+		return notStarted(id, err)
+	}
+	select {
+	case <-ctx.Done():
+		return engine.ExecResult{Output: output.String()}, fmt.Errorf("exec in container %s: %w", id, context.Cause(ctx))
+	case status := <-exited:
+		if err := status.Error(); err != nil {
+			return engine.ExecResult{}, fmt.Errorf("exec in container %s: %w", id, errors.Join(err, context.Cause(ctx)))
+		}
+		drain(p.IO())
+		return engine.ExecResult{Code: int(status.ExitCode()), Output: output.String()}, nil
+	}
+}
+
+func (e *Engine) newExec(ctx context.Context, id string, command []string, output *tail) (client.Process, error) {
+	container, err := e.client.LoadContainer(ctx, id)
+	if errdefs.IsNotFound(err) {
+		return nil, fmt.Errorf("%w: %s", engine.ErrNotFound, id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("exec in container %s: %w", id, err)
+	}
+	task, err := container.Task(ctx, nil)
+	if errdefs.IsNotFound(err) {
+		return nil, fmt.Errorf("%w: %s is not running", engine.ErrNotFound, id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("exec in container %s: %w", id, err)
+	}
+	spec, err := container.Spec(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("exec in container %s: %w", id, err)
+	}
+	process := *spec.Process
+	process.Args = command
+	streams := cio.NewCreator(cio.WithStreams(nil, output, output), cio.WithFIFODir(e.layout.fifos()))
+	p, err := task.Exec(ctx, "exec-"+uuid.NewString(), &process, streams)
+	if err != nil {
+		return nil, fmt.Errorf("exec in container %s: %w", id, err)
+	}
+	return p, nil
+}
+
+// notStarted tells a command that the container does not have from a failure of the engine.
+func notStarted(id string, err error) (engine.ExecResult, error) {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "executable file not found"), strings.Contains(text, "no such file or directory"):
+		return engine.ExecResult{Code: exitNotFound, Output: text}, nil
+	case strings.Contains(text, "permission denied"), strings.Contains(text, "exec format error"):
+		return engine.ExecResult{Code: exitNotExecutable, Output: text}, nil
+	case errdefs.IsNotFound(err), errdefs.IsFailedPrecondition(err):
+		return engine.ExecResult{}, fmt.Errorf("%w: %s is not running", engine.ErrNotFound, id)
+	}
+	return engine.ExecResult{}, fmt.Errorf("exec in container %s: %w", id, err)
+}
+
+// endExec kills the command if it still runs and removes its pipes.
+func (e *Engine) endExec(ctx context.Context, p client.Process) {
+	clean, done := unhurried(ctx)
+	defer done()
+	if _, err := p.Delete(clean, client.WithProcessKill); err != nil && !errdefs.IsNotFound(err) {
+		e.log.WarnContext(ctx, "cannot clean up after a command in a container", "exec", p.ID(), "error", err)
+	}
+}
+
+func drain(streams cio.IO) {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		streams.Wait()
+	}()
+	patience := time.NewTimer(drainPatience)
+	defer patience.Stop()
+	select {
+	case <-drained:
+	case <-patience.C:
+		streams.Cancel() // ends Wait, and with it the goroutine
+	}
+}
+
+// tail keeps the last bytes that were written to it.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+// Write never fails.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - execOutputBytes; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+// String is what was kept.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.buf)
+}
