@@ -242,3 +242,30 @@ func FindRoot(dir string) (string, error) {
 		dir = filepath.Dir(dir)
 	}
 }
+
+// Write writes one of the app's files.
+func (s *Stage) Write(file string, content []byte) error {
+	path := filepath.Join(s.App, file)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	return os.WriteFile(path, content, 0o644)
+}
+
+// Append adds to the end of one of the app's files.
+func (s *Stage) Append(file, text string) error {
+	content, err := os.ReadFile(filepath.Join(s.App, file))
+	if err != nil {
+		return fmt.Errorf("append to %s: %w", file, err)
+	}
+	return s.Write(file, append(content, text...))
+}
+
+// Read gives one of the app's files.
+func (s *Stage) Read(file string) (string, error) {
+	content, err := os.ReadFile(filepath.Join(s.App, file))
+	return string(content), err
+}
+
+// Revert undoes the last commit by another one.
+func (s *Stage) Revert() error { return s.git("revert", "--no-edit", "HEAD") }

@@ -56,7 +56,7 @@ func run(ctx context.Context, program, engine, example string, rounds int) (err 
 	}
 	for round := range rounds {
 		fmt.Printf("round %d of %d\n", round+1, rounds)
-		if err := b.round(ctx, round); err != nil {
+		if err := b.round(ctx); err != nil {
 			return err
 		}
 	}
@@ -82,7 +82,7 @@ const (
 	formatLine = "%-24s %8.2f s   %-24s %8.2f s   %6.1f×\n"
 )
 
-func (b *bench) round(ctx context.Context, round int) error {
+func (b *bench) round(ctx context.Context) error {
 	if err := b.edit(); err != nil {
 		return err
 	}
@@ -134,12 +134,12 @@ func (b *bench) measure(ctx context.Context, name string, do func(context.Contex
 
 // edit changes one line of the app and commits it.
 func (b *bench) edit() error {
-	from := "hello"
+	from := "Hello from"
 	if b.version > 0 {
-		from = fmt.Sprintf("hello %d", b.version)
+		from = fmt.Sprintf("Hello %d from", b.version)
 	}
 	b.version++
-	if err := b.Edit("main.go", from, fmt.Sprintf("hello %d", b.version)); err != nil {
+	if err := b.Edit("main.go", from, fmt.Sprintf("Hello %d from", b.version)); err != nil {
 		return err
 	}
 	_, err := b.Commit(fmt.Sprintf("version %d", b.version))
@@ -183,14 +183,14 @@ func newPlain(ctx context.Context, stage *rehearsal.Stage, engine string) (*plai
 
 // ship is what a careful person types: compile, log in, build and push, force a new deployment, wait.
 func (p *plain) ship(ctx context.Context) error {
-	if _, err := p.exec(ctx, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-buildvcs=false", "-o", "hello", "."); err != nil {
+	if _, err := p.exec(ctx, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-buildvcs=false", "-o", "bin/hello", "."); err != nil {
 		return err
 	}
 	if err := p.login(ctx); err != nil {
 		return err
 	}
 	if _, err := p.exec(ctx, p.buildctl, "build", "--frontend", "dockerfile.v0", "--local", "context=.", "--local", "dockerfile=.",
-		"--output", "type=image,name="+p.registry+"/medusa:latest,push=true"); err != nil {
+		"--opt", "build-arg:COMMIT=plain", "--output", "type=image,name="+p.registry+"/medusa:latest,push=true"); err != nil {
 		return err
 	}
 	return p.deploy(ctx)

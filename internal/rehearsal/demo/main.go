@@ -85,7 +85,7 @@ func (d *demo) ship(ctx context.Context) error {
 
 func (d *demo) shipUnderLoad(ctx context.Context) error {
 	d.say("one line changed, shipped again while four clients send requests without a pause")
-	if err := d.Edit("main.go", "hello", "hello again"); err != nil {
+	if err := d.Edit("main.go", "Hello from", "Hello again from"); err != nil {
 		return err
 	}
 	commit, err := d.Commit("say hello again")
@@ -137,7 +137,7 @@ func (d *demo) end(ctx context.Context) error {
 	if err := d.Close(ctx); err != nil {
 		return err
 	}
-	left, err := rehearsal.Leftovers(d.Dir)
+	left, err := rehearsal.Leftovers(d.State)
 	if err != nil {
 		return err
 	}

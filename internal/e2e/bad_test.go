@@ -1,0 +1,149 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/rehearsal"
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+)
+
+// TestBadImages ships images that cannot work. Each time ship ends with exit 6 and one block that says why, the old
+// tasks serve without a failed request, and :latest names what runs.
+func TestBadImages(t *testing.T) {
+	stage := upStage(t)
+	good := green(t, stage, release.OutcomeSucceeded, "ship")
+	url := good.Services[0].URL
+	tests := []struct {
+		name, setting      string
+		cause, stop, inLog string
+		exit               int // of the container; -1: it never ran
+	}{
+		{"exits at once", "ENV CRASH=3", "exit code 3", "EssentialContainerExited", "CRASH is set, exiting with 3", 3},
+		{"never healthy", "ENV UNHEALTHY=1", "health check", "ServiceSchedulerInitiated", "is listening on", -2},
+		{"another architecture's program", "COPY --chmod=0755 bin/foreign /hello", "architecture", "TaskFailedToStart", "", -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			breakImage(t, stage, tt.setting)
+			load := rehearsal.StartLoad(t.Context(), url, 2)
+			bad, err := stage.Release(t.Context(), "ship")
+			report := load.Stop()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bad.Outcome != release.OutcomeRolledBack || bad.Exit != release.ExitRolledBack {
+				t.Fatalf("outcome %s exit %d: %s\n%s", bad.Outcome, bad.Exit, bad.Error, bad.Raw)
+			}
+			expectExplanation(t, bad, tt.cause, tt.stop, tt.inLog)
+			if tt.exit >= 0 && (bad.Explanation.ExitCode == nil || *bad.Explanation.ExitCode != tt.exit) {
+				t.Errorf("exit code %v, want %d", bad.Explanation.ExitCode, tt.exit)
+			}
+			expectOldServes(t, stage, good, report)
+			restoreImage(t, stage)
+		})
+	}
+	t.Run("an image that the registry does not have", func(t *testing.T) { shipMissingImage(t, stage, good) })
+}
+
+func expectExplanation(t *testing.T, bad rehearsal.Result, cause, stop, inLog string) {
+	t.Helper()
+	e := bad.Explanation
+	if e == nil {
+		t.Fatalf("there is no explanation:\n%s", bad.Raw)
+	}
+	if !strings.Contains(e.Cause, cause) || e.StopCode != stop || e.Reason == "" || len(e.Next) == 0 {
+		t.Errorf("explanation = %+v, want cause %q, stop code %s, a reason and what to do next", e, cause, stop)
+	}
+	if !strings.Contains(strings.Join(e.Log, "\n"), inLog) {
+		t.Errorf("log = %q, want %q in it", e.Log, inLog)
+	}
+}
+
+// expectOldServes checks that the failed release left what ran before untouched.
+func expectOldServes(t *testing.T, stage *rehearsal.Stage, good rehearsal.Result, report rehearsal.LoadReport) {
+	t.Helper()
+	if report.Failed > 0 || report.Sent == 0 {
+		t.Errorf("sent %d, failed %d: %v", report.Sent, report.Failed, report.Failures)
+	}
+	for _, body := range report.Bodies {
+		if !strings.Contains(body, good.Commit) {
+			t.Errorf("a request was answered by something else:\n%s", body)
+		}
+	}
+	status := statusOf(t, stage)
+	one := status.Services[0]
+	if status.Tagged != good.Digest || one.Running != 2 || one.Digests[good.Digest] != 2 || len(one.Drift) > 0 {
+		t.Errorf("status = %+v, want two tasks of %s and :latest on it", status, good.Digest)
+	}
+}
+
+const dockerfileAnchor = "USER 65532:65532"
+
+func breakImage(t *testing.T, stage *rehearsal.Stage, setting string) {
+	t.Helper()
+	if strings.Contains(setting, "foreign") {
+		foreign(t, stage)
+	}
+	if err := stage.Edit("Dockerfile", dockerfileAnchor, setting+"\n"+dockerfileAnchor); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stage.Commit("break it: " + setting); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// foreign puts a program for another CPU beside the app's own: an ELF header that says so is enough for the kernel.
+func foreign(t *testing.T, stage *rehearsal.Stage) {
+	t.Helper()
+	header := make([]byte, 64)
+	copy(header, "\x7fELF\x02\x01\x01")
+	header[16], header[18], header[20] = 2, 0xB7, 1 // ET_EXEC, EM_AARCH64, EV_CURRENT
+	header[52], header[54] = 64, 56
+	if err := stage.Write("bin/foreign", header); err != nil {
+		t.Fatal(err)
+	}
+	for file, line := range map[string]string{".dockerignore": "!bin/foreign\n", ".gitignore": "!bin/foreign\n"} {
+		if err := stage.Append(file, line); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func restoreImage(t *testing.T, stage *rehearsal.Stage) {
+	t.Helper()
+	if err := stage.Revert(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shipMissingImage gives the service a sidecar whose image was never pushed.
+func shipMissingImage(t *testing.T, stage *rehearsal.Stage, good rehearsal.Result) {
+	aws := newAWS(t, stage)
+	definition, err := stage.Read("ecs/task-definition.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	withSidecar := strings.Replace(definition, `"containerDefinitions": [`,
+		`"containerDefinitions": [ {"name": "sidecar", "image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/medusa:never-pushed", "essential": true},`, 1)
+	if withSidecar == definition {
+		t.Fatal("the task definition has another shape than this test expects")
+	}
+	if err := stage.Write("sidecar.json", []byte(withSidecar)); err != nil {
+		t.Fatal(err)
+	}
+	aws.run("ecs", "register-task-definition", "--cli-input-json", "file://sidecar.json")
+	aws.run("ecs", "update-service", "--cluster", "medusa-cluster", "--service", "medusa-service", "--task-definition", "medusa")
+	edit(t, stage, "Hello from", "Hello with a sidecar from")
+	load := rehearsal.StartLoad(t.Context(), good.Services[0].URL, 2)
+	bad, err := stage.Release(t.Context(), "ship")
+	report := load.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bad.Outcome != release.OutcomeRolledBack || bad.Exit != release.ExitRolledBack {
+		t.Fatalf("outcome %s exit %d: %s\n%s", bad.Outcome, bad.Exit, bad.Error, bad.Raw)
+	}
+	expectExplanation(t, bad, "not in the registry", "TaskFailedToStart", "")
+	expectOldServes(t, stage, good, report)
+}
