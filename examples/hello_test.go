@@ -1,5 +1,3 @@
-// Package examples holds no code: its test keeps the examples, which are modules of their own, working when they are
-// copied out of this repository.
 package examples
 
 import (
