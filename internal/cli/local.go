@@ -1,0 +1,235 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws"
+	"github.com/spf13/cobra"
+)
+
+func newLocal(g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "local COMMAND",
+		Short: "the local AWS: an ECR and ECS on this machine",
+		Long: `local AWS serves the APIs of Amazon ECR, Amazon ECS, CloudWatch Logs and STS on one loopback address, and runs real
+containers. It needs no account and no network. Any AWS tool works on it: eval "$(medusa-deploy local env)".`,
+		Example: `  medusa-deploy local up
+  eval "$(medusa-deploy local env)" && aws ecs list-clusters
+  medusa-deploy local down`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newLocalUp(g), newLocalDown(g), newLocalStatus(g), newLocalEnv(g), newLocalReset(g))
+	return cmd
+}
+
+// localFlags are what `local up` takes; the background server gets them again.
+type localFlags struct {
+	listen, engine, engineDir string
+	steadyAfter               time.Duration
+	foreground                bool
+}
+
+func newLocalUp(g *globals) *cobra.Command {
+	f := &localFlags{}
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "start local AWS; one that runs already is a success",
+		Long: `up starts local AWS in the background and returns when it answers. After a crash it finds the containers that went
+on running and takes them over again.`,
+		Example: `  medusa-deploy local up
+  medusa-deploy local up --listen 127.0.0.1:0
+  sudo medusa-deploy local up --foreground`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := g.localDir()
+			if err != nil {
+				return err
+			}
+			if f.foreground {
+				return serveLocal(cmd.Context(), g, f, dir)
+			}
+			return startLocal(cmd.Context(), g, f, dir)
+		},
+	}
+	cmd.Flags().StringVar(&f.listen, "listen", "", "address to listen on (default: 127.0.0.1:4566, or where it listened before); port 0 takes a free one")
+	cmd.Flags().StringVar(&f.engine, "engine", "containerd", "what runs containers: containerd, or simulated (none run: for scale tests)")
+	cmd.Flags().StringVar(&f.engineDir, "engine-dir", "", "where the engine's programs are (default: $MEDUSA_DEPLOY_ENGINE_DIR, or beside this program)")
+	cmd.Flags().DurationVar(&f.steadyAfter, "steady-after", 40*time.Second, "how long a task must run to count when it has neither load balancer nor health check")
+	cmd.Flags().BoolVar(&f.foreground, "foreground", false, "stay in the foreground; an interrupt stops it")
+	return cmd
+}
+
+func (f *localFlags) options(dir string, log *slog.Logger) localaws.Options {
+	return localaws.Options{Dir: dir, Listen: f.listen, Engine: f.engine, EngineDir: f.engineDir, SteadyAfter: f.steadyAfter, Log: log}
+}
+
+func serveLocal(ctx context.Context, g *globals, f *localFlags, dir string) error {
+	level := slog.LevelInfo
+	if g.verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(g.sys.Stderr, &slog.HandlerOptions{Level: level}))
+	return localaws.Serve(ctx, f.options(dir, log), func(info localaws.Info) {
+		fmt.Fprintf(g.sys.Stdout, "local AWS answers on %s (engine: %s); ctrl-c stops it\n", info.Endpoint, info.Engine)
+	})
+}
+
+func startLocal(ctx context.Context, g *globals, f *localFlags, dir string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	info, started, err := localaws.Up(ctx, f.options(dir, g.logger()), func(o localaws.Options) *exec.Cmd {
+		args := []string{"local", "up", "--foreground", "--local-dir", o.Dir, "--engine", o.Engine, "--steady-after", o.SteadyAfter.String()}
+		if o.Listen != "" {
+			args = append(args, "--listen", o.Listen)
+		}
+		if o.EngineDir != "" {
+			args = append(args, "--engine-dir", o.EngineDir)
+		}
+		return exec.Command(self, args...)
+	})
+	if err != nil {
+		return err
+	}
+	if g.output == "json" {
+		return json.NewEncoder(g.sys.Stdout).Encode(map[string]any{"endpoint": info.Endpoint, "engine": info.Engine, "pid": info.PID, "dir": info.Dir, "started": started})
+	}
+	verb := "runs already"
+	if started {
+		verb = "is up"
+	}
+	fmt.Fprintf(g.sys.Stdout, "local AWS %s on %s (engine: %s)\n", verb, info.Endpoint, info.Engine)
+	if started {
+		fmt.Fprintln(g.sys.Stdout, "  next: medusa-deploy ship --target local\n  for AWS tools: eval \"$(medusa-deploy local env)\"")
+	}
+	return nil
+}
+
+func newLocalDown(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:     "down",
+		Short:   "stop local AWS and everything it runs; its state stays",
+		Example: "  medusa-deploy local down",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := g.localDir()
+			if err != nil {
+				return err
+			}
+			if err := localaws.Down(cmd.Context(), dir, g.logger()); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(g.sys.Stdout, "local AWS is down")
+			return err
+		},
+	}
+}
+
+func newLocalReset(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:     "reset",
+		Short:   "stop local AWS and forget its state: images, services, logs",
+		Example: "  medusa-deploy local reset",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := g.localDir()
+			if err != nil {
+				return err
+			}
+			if err := localaws.Reset(cmd.Context(), dir, g.logger()); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(g.sys.Stdout, "local AWS is down and its state is gone")
+			return err
+		},
+	}
+}
+
+func newLocalStatus(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:     "status",
+		Short:   "whether local AWS runs, and where its services answer",
+		Example: "  medusa-deploy local status --output json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := g.localDir()
+			if err != nil {
+				return err
+			}
+			status, err := localaws.Inspect(cmd.Context(), dir)
+			if err != nil {
+				return err
+			}
+			if g.output == "json" {
+				return json.NewEncoder(g.sys.Stdout).Encode(status)
+			}
+			return printLocal(g.sys.Stdout, status)
+		},
+	}
+}
+
+func printLocal(w io.Writer, s localaws.Status) error {
+	p := &printer{w: w}
+	switch {
+	case s.Running:
+		p.line("local AWS runs on %s (engine: %s, pid %d)", s.Info.Endpoint, s.Info.Engine, s.Info.PID)
+	case s.Crashed:
+		p.line("local AWS crashed; its containers may still run\n  take them over again: medusa-deploy local up\n  stop them: medusa-deploy local down")
+	default:
+		p.line("local AWS is not running\n  start it: medusa-deploy local up")
+	}
+	for _, one := range s.Services {
+		p.line("  %s/%s  %d of %d running  %s", one.Cluster, one.Name, one.Running, one.Desired, one.URL)
+	}
+	return p.err
+}
+
+func newLocalEnv(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "env",
+		Short: "print the variables that point any AWS tool at local AWS",
+		Example: `  eval "$(medusa-deploy local env)"
+  aws ecr get-login-password | docker login --username AWS --password-stdin "$ECR_URL"`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			info, err := g.runningLocal(cmd.Context())
+			if err != nil {
+				return err
+			}
+			p := &printer{w: g.sys.Stdout}
+			for _, pair := range info.Env() {
+				name, value, _ := strings.Cut(pair, "=")
+				if g.output == "json" {
+					continue
+				}
+				p.line("export %s=%s", name, shellQuote(value))
+			}
+			if g.output == "json" {
+				return json.NewEncoder(g.sys.Stdout).Encode(envMap(info.Env()))
+			}
+			return p.err
+		},
+	}
+}
+
+func envMap(pairs []string) map[string]string {
+	m := make(map[string]string, len(pairs))
+	for _, pair := range pairs {
+		name, value, _ := strings.Cut(pair, "=")
+		m[name] = value
+	}
+	return m
+}
+
+// shellQuote makes a POSIX shell word of any text.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

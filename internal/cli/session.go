@@ -1,0 +1,296 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/awsclient"
+	"github.com/medusa-deploy/medusa-deploy/internal/build"
+	"github.com/medusa-deploy/medusa-deploy/internal/check"
+	"github.com/medusa-deploy/medusa-deploy/internal/config"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws"
+	"github.com/medusa-deploy/medusa-deploy/internal/orchestrator"
+	"github.com/medusa-deploy/medusa-deploy/internal/registry"
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+	"github.com/medusa-deploy/medusa-deploy/internal/report"
+)
+
+// releaseTag is the tag that a release moves and that task definitions reference.
+const releaseTag = "latest"
+
+// session is one command's view of one target.
+type session struct {
+	*globals
+	config   *config.Config
+	plain    config.Target // as the config has it
+	target   release.Target
+	local    localaws.Info // of the running local AWS; zero for other targets
+	aws      *awsclient.Session
+	registry *registry.Registry
+	ecs      *orchestrator.Orchestrator
+	face     report.Face
+	log      *slog.Logger
+}
+
+// withSession opens a session, does one release command in it, and turns its result into the exit code.
+func withSession(ctx context.Context, g *globals, do func(context.Context, *session) (release.Result, error)) error {
+	s, err := openSession(ctx, g)
+	if err != nil {
+		return err
+	}
+	result, err := do(ctx, s)
+	if closeErr := s.face.Close(); err == nil && closeErr != nil {
+		err = fmt.Errorf("write the output: %w", closeErr)
+	}
+	if err != nil {
+		return err
+	}
+	if result.Exit != release.ExitDone {
+		return exit(result.Exit, nil) // the face has told why
+	}
+	return nil
+}
+
+// openSession reads the config, finds the target and connects to it.
+func openSession(ctx context.Context, g *globals) (*session, error) {
+	s := &session{globals: g, log: g.logger()}
+	var err error
+	if s.config, err = g.loadConfig(); err != nil {
+		return nil, err
+	}
+	if s.plain, err = s.config.Target(g.target); err != nil {
+		return nil, exit(release.ExitUsage, err)
+	}
+	if s.plain.Local {
+		if s.local, err = g.runningLocal(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if s.target, err = s.releaseTarget(); err != nil {
+		return nil, err
+	}
+	if s.face, err = g.newFace(); err != nil {
+		return nil, err
+	}
+	if s.aws, err = awsclient.Load(ctx, s.awsConfig()); err != nil {
+		return nil, exit(release.ExitCheck, err)
+	}
+	s.registry = registry.New(s.aws, s.plain.Registry)
+	s.ecs = orchestrator.New(s.aws)
+	return s, nil
+}
+
+func (g *globals) loadConfig() (*config.Config, error) {
+	path := g.config
+	if path == "" {
+		found, err := config.Find(".")
+		if err != nil {
+			return nil, exit(release.ExitUsage, err)
+		}
+		path = found
+	}
+	c, err := config.Load(path, g.sys.LookupEnv)
+	if err != nil {
+		return nil, exit(release.ExitUsage, err)
+	}
+	return c, nil
+}
+
+// runningLocal gives the local AWS that runs; the cure when none does.
+func (g *globals) runningLocal(ctx context.Context) (localaws.Info, error) {
+	dir, err := g.localDir()
+	if err != nil {
+		return localaws.Info{}, err
+	}
+	status, err := localaws.Inspect(ctx, dir)
+	if err != nil {
+		return localaws.Info{}, err
+	}
+	if !status.Running {
+		return localaws.Info{}, exit(release.ExitCheck, errors.New("local AWS is not running\n  start it: medusa-deploy local up"))
+	}
+	return status.Info, nil
+}
+
+func (g *globals) localDir() (string, error) {
+	if g.dir != "" {
+		return g.dir, nil
+	}
+	return localaws.DefaultDir()
+}
+
+func (g *globals) logger() *slog.Logger {
+	level := slog.LevelError
+	if g.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(g.sys.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+func (s *session) awsConfig() awsclient.Config {
+	c := awsclient.Config{Region: s.plain.Region, Log: s.log}
+	if s.plain.Local {
+		c.Endpoint, c.AccessKeyID, c.SecretAccessKey = s.local.Endpoint, s.local.AccessKeyID, s.local.SecretAccessKey
+	}
+	return c
+}
+
+// releaseTarget maps the config's target to the words of a release.
+func (s *session) releaseTarget() (release.Target, error) {
+	t := release.Target{
+		Name: s.plain.Name, Region: s.plain.Region, Local: s.plain.Local, Endpoint: s.local.Endpoint,
+		Cluster: s.plain.Cluster, Services: s.plain.Services, Repository: s.config.Image.Repository,
+		Tag: releaseTag, Strategy: release.Strategy(s.plain.Strategy), Timeout: s.plain.Timeout,
+	}
+	if t.Strategy == release.StrategyPinned {
+		return t, exit(release.ExitUsage, fmt.Errorf("target %s: strategy pinned is not available in this version\n  use: strategy: latest", t.Name))
+	}
+	if s.plain.Migrate != nil {
+		return t, exit(release.ExitUsage, fmt.Errorf("target %s: migrate is not available in this version\n  remove the key and run the migration as a task of its own", t.Name))
+	}
+	if !t.Local {
+		return t, nil
+	}
+	t.Definitions = map[string]release.Definition{}
+	for name, files := range s.plain.Definitions {
+		d, ok, err := readDefinition(files)
+		if err != nil {
+			return t, err
+		}
+		if ok {
+			t.Definitions[name] = d
+		}
+	}
+	return t, nil
+}
+
+// readDefinition reads the ECS JSON of one service; ok is false when neither file exists.
+func readDefinition(files config.Definition) (d release.Definition, ok bool, err error) {
+	d.TaskDefinitionPath, d.ServicePath = files.TaskDefinition, files.Service
+	var missing []string
+	for path, into := range map[string]*[]byte{files.TaskDefinition: &d.TaskDefinition, files.Service: &d.Service} {
+		content, err := os.ReadFile(path)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			missing = append(missing, path)
+		case err != nil:
+			return d, false, exit(release.ExitUsage, fmt.Errorf("read the service's definition: %w", err))
+		}
+		*into = content
+	}
+	switch len(missing) {
+	case 0:
+		return d, true, nil
+	case 2:
+		return d, false, nil
+	}
+	return d, false, exit(release.ExitUsage, fmt.Errorf("%s: no such file; a service needs both %s and %s", missing[0], files.TaskDefinition, files.Service))
+}
+
+func (g *globals) newFace() (report.Face, error) {
+	kind, err := report.Choose(g.output, isTerminal(g.sys.Stderr), g.getenv)
+	if err != nil {
+		return nil, exit(release.ExitUsage, err)
+	}
+	return report.New(kind, report.Options{
+		Out: g.sys.Stdout, Err: g.sys.Stderr, Explain: g.explain, Verbose: g.verbose,
+		Color: isTerminal(g.sys.Stderr) && g.getenv("NO_COLOR") == "" && g.getenv("TERM") != "dumb",
+		Width: func() int { return terminalWidth(g.sys.Stderr) },
+	}), nil
+}
+
+func (g *globals) getenv(name string) string {
+	value, _ := g.sys.LookupEnv(name)
+	return value
+}
+
+// builderNeed says whether a command builds.
+type builderNeed bool
+
+const (
+	needsBuilder builderNeed = true
+	noBuilder    builderNeed = false
+)
+
+// Local rollouts are over in a second: looking often costs nothing there, while AWS's rates are shared by a whole account.
+const (
+	localPollMin = 40 * time.Millisecond
+	localPollMax = 250 * time.Millisecond
+)
+
+// pipeline wires the ports.
+func (s *session) pipeline(need builderNeed) (*release.Pipeline, error) {
+	p := &release.Pipeline{Registry: s.registry, Orchestrator: s.ecs, Emit: s.face.Emit, ServiceURL: s.serviceURL}
+	p.Checker = check.New(s.registry, s.ecs, func(ctx context.Context) (string, error) {
+		identity, err := s.aws.Identity(ctx)
+		return identity.Account, err
+	})
+	if s.plain.Local {
+		p.PollMin, p.PollMax = localPollMin, localPollMax
+	}
+	if need == needsBuilder {
+		builder, err := s.builder()
+		if err != nil {
+			return nil, err
+		}
+		p.Builder = builder
+	}
+	return p, nil
+}
+
+// builder chooses who builds: BUILDKIT_HOST when it is set, or the engine of the local AWS that runs.
+func (s *session) builder() (*build.BuildKit, error) {
+	c := build.Config{Address: s.getenv("BUILDKIT_HOST"), Reason: "BUILDKIT_HOST", Log: s.log}
+	if c.Address == "" {
+		c.Reason = "the built-in engine"
+		local := s.local
+		if !s.plain.Local {
+			running, err := s.runningLocal(context.Background())
+			if err != nil {
+				return nil, exit(release.ExitBuild, errors.New("there is no builder: BUILDKIT_HOST is not set and the built-in engine is not running\n  start it: medusa-deploy local up"))
+			}
+			local = running
+		}
+		c.Address = local.BuildKit
+	}
+	if s.plain.Local {
+		c.PlainHTTP = []string{s.local.Host}
+	}
+	if c.Address == "" {
+		return nil, exit(release.ExitBuild, fmt.Errorf("the %s engine of local AWS cannot build images\n  set BUILDKIT_HOST to a BuildKit daemon, or: medusa-deploy local down && medusa-deploy local up --engine containerd", s.local.Engine))
+	}
+	return build.New(c)
+}
+
+// cacheRef is where build results are kept for the next machine. The local builder keeps its own.
+func (s *session) cacheRef() string {
+	if s.plain.Local || s.config.Image.Cache != config.CacheRegistry {
+		return ""
+	}
+	return "cache"
+}
+
+// serviceURL tells where a service of the local AWS answers.
+func (s *session) serviceURL(ctx context.Context, service string) string {
+	if !s.plain.Local {
+		return ""
+	}
+	dir, err := s.localDir()
+	if err != nil {
+		return ""
+	}
+	status, err := localaws.Inspect(ctx, dir)
+	if err != nil {
+		return ""
+	}
+	for _, one := range status.Services {
+		if one.Cluster == s.target.Cluster && one.Name == service {
+			return one.URL
+		}
+	}
+	return ""
+}

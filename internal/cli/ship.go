@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/config"
+	"github.com/medusa-deploy/medusa-deploy/internal/git"
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+	"github.com/spf13/cobra"
+)
+
+func newShip(g *globals) *cobra.Command {
+	var rebuild, dryRun bool
+	cmd := &cobra.Command{
+		Use:   "ship",
+		Short: "build, push, deploy and verify the commit you are on",
+		Long: `ship takes the commit you are on to verified running: check, build, authenticate, push, deploy, verify.
+
+It ends green only when ECS calls our own deployment successful and every running task has our image's digest. When
+the rollout fails, what ran before still runs, :latest is back on it, and one block says why and what to type next.
+Running it again is always safe: what is done already is not done twice.`,
+		Example: `  medusa-deploy ship
+  medusa-deploy ship --target production --dry-run
+  medusa-deploy ship --output json | jq -r 'select(.type=="result").digest'`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withSession(cmd.Context(), g, func(ctx context.Context, s *session) (release.Result, error) {
+				req, err := s.shipRequest(ctx, rebuild, dryRun)
+				if err != nil {
+					return release.Result{}, err
+				}
+				p, err := s.pipeline(needsBuilder)
+				if err != nil {
+					return release.Result{}, err
+				}
+				return p.Ship(ctx, req), nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "build although the registry has the commit's image")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
+	return cmd
+}
+
+func newBuild(g *globals) *cobra.Command {
+	var push bool
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "build the image of the commit you are on",
+		Long:  "build makes the commit's image and keeps it with the builder; --push sends it to the registry as git-<sha>.",
+		Example: `  medusa-deploy build
+  medusa-deploy build --push`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runBuild(cmd.Context(), g, push) },
+	}
+	cmd.Flags().BoolVar(&push, "push", false, "push it to the registry as well")
+	return cmd
+}
+
+func newPush(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:     "push",
+		Short:   "push the image of the commit you are on, building it where needed",
+		Long:    "push sends the commit's image to the registry as git-<sha>. Only missing layers move; it touches no service.",
+		Example: "  medusa-deploy push --target production",
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runBuild(cmd.Context(), g, true) },
+	}
+}
+
+func runBuild(ctx context.Context, g *globals, push bool) error {
+	return withSession(ctx, g, func(ctx context.Context, s *session) (release.Result, error) {
+		req, err := s.shipRequest(ctx, false, false)
+		if err != nil {
+			return release.Result{}, err
+		}
+		p, err := s.pipeline(needsBuilder)
+		if err != nil {
+			return release.Result{}, err
+		}
+		return p.Build(ctx, req, push), nil
+	})
+}
+
+// shipRequest gathers what a ship or a build is about: the commit and the build.
+func (s *session) shipRequest(ctx context.Context, rebuild, dryRun bool) (release.ShipRequest, error) {
+	commit, err := git.Describe(ctx, s.config.Dir)
+	if err != nil {
+		return release.ShipRequest{}, exit(release.ExitUsage, err)
+	}
+	image := s.config.Image
+	req := release.ShipRequest{
+		Target: s.target, Commit: commit, Rebuild: rebuild, DryRun: dryRun,
+		Build: release.BuildRequest{
+			ContextDir: image.Context, Dockerfile: image.Dockerfile, Stage: image.Stage,
+			Platforms: image.Platforms, Args: maps.Clone(image.Args), CacheRef: s.cacheRef(),
+		},
+	}
+	if image.Prepare != nil {
+		req.Prepare = func(ctx context.Context, emit release.Emit) error {
+			return prepare(ctx, image.Context, image.Prepare, emit)
+		}
+	}
+	return req, nil
+}
+
+// prepare runs the config's image.prepare command in the build context.
+func prepare(ctx context.Context, dir string, p *config.Prepare, emit release.Emit) error {
+	step := release.BuildStep{ID: "prepare", Name: "prepare: " + strings.Join(p.Command, " "), State: "started"}
+	emit(step)
+	command := exec.CommandContext(ctx, p.Command[0], p.Command[1:]...)
+	command.Dir = dir
+	command.Env = os.Environ()
+	for name, value := range p.Env {
+		command.Env = append(command.Env, name+"="+value)
+	}
+	output, err := command.CombinedOutput()
+	lines := strings.Split(strings.TrimRight(string(output), "\n"), "\n")
+	for _, line := range lines {
+		if line != "" {
+			emit(release.BuildLog{ID: step.ID, Line: line})
+		}
+	}
+	if err != nil {
+		step.State, step.Error = "failed", err.Error()
+		emit(step)
+		return &release.BuildError{Step: step.Name, Log: lines, Err: fmt.Errorf("image.prepare in %s: %w", dir, err)}
+	}
+	step.State = "done"
+	emit(step)
+	return nil
+}
