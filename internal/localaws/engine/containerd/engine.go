@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -15,8 +16,10 @@ import (
 	client "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/mount"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/log"
 	"github.com/containernetworking/cni/libcni"
 	"github.com/moby/locker"
+	"github.com/sirupsen/logrus"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 )
@@ -70,7 +73,7 @@ func Open(ctx context.Context, config Config) (*Engine, error) {
 		config: config, layout: l, log: config.logger(), unlock: unlock, keys: locker.New(), watches: map[string]*watch{},
 		cni: libcni.NewCNIConfigWithCacheDir([]string{config.BinDir + "/cni"}, l.cniCache(), nil),
 	}
-	e.life, e.end = context.WithCancel(namespaces.WithNamespace(context.Background(), namespace))
+	e.life, e.end = context.WithCancel(inNamespace(context.Background()))
 	if err := e.open(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -88,7 +91,7 @@ func (e *Engine) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connect to containerd: %w", err)
 	}
-	ctx = namespaces.WithNamespace(ctx, namespace)
+	ctx = inNamespace(ctx)
 	if e.snapshotter, err = e.chooseSnapshotter(ctx); err != nil {
 		return err
 	}
@@ -151,7 +154,7 @@ func (e *Engine) Close() error {
 
 // bound returns ctx with containerd's namespace; it ends with the engine as well.
 func (e *Engine) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(namespaces.WithNamespace(ctx, namespace))
+	ctx, cancel := context.WithCancelCause(inNamespace(ctx))
 	stop := context.AfterFunc(e.life, func() { cancel(errClosed) })
 	return ctx, func() { stop(); cancel(nil) }
 }
@@ -161,7 +164,15 @@ var errClosed = errors.New("the container engine is closed")
 
 // unhurried is for cleaning up: it outlives the cancellation that made it necessary, but not for ever.
 func unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(namespaces.WithNamespace(context.WithoutCancel(ctx), namespace), 30*time.Second)
+	return context.WithTimeout(inNamespace(context.WithoutCancel(ctx)), 30*time.Second)
+}
+
+// inNamespace prepares ctx for containerd's client: with our namespace, and without its own log lines on stderr, which
+// repeat the errors that it returns.
+func inNamespace(ctx context.Context) context.Context {
+	silent := logrus.New()
+	silent.SetOutput(io.Discard)
+	return log.WithLogger(namespaces.WithNamespace(ctx, namespace), logrus.NewEntry(silent))
 }
 
 // lookInit finds a static init binary to put in front of a container's command.

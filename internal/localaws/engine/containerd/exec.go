@@ -99,7 +99,7 @@ func notStarted(id string, err error) (engine.ExecResult, error) {
 	switch {
 	case strings.Contains(text, "executable file not found"), strings.Contains(text, "no such file or directory"):
 		return engine.ExecResult{Code: exitNotFound, Output: text}, nil
-	case strings.Contains(text, "permission denied"), strings.Contains(text, "exec format error"):
+	case strings.Contains(text, "permission denied"), strings.Contains(text, "is a directory"), strings.Contains(text, "exec format error"):
 		return engine.ExecResult{Code: exitNotExecutable, Output: text}, nil
 	case errdefs.IsNotFound(err), errdefs.IsFailedPrecondition(err):
 		return engine.ExecResult{}, fmt.Errorf("%w: %s is not running", engine.ErrNotFound, id)

@@ -315,3 +315,10 @@ func get(t *testing.T, url string) string {
 		}
 	}
 }
+
+func writeFile(t *testing.T, file string, contents []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, contents, 0o755); err != nil { //nolint:gosec // an executable
+		t.Fatal(err)
+	}
+}

@@ -3,7 +3,12 @@
 package containerd_test
 
 import (
+	"bufio"
+	"errors"
+	"fmt"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,5 +57,197 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("shutdown: %v", time.Since(begun))
-	_ = engine.Exit{}
+}
+
+// What a container sees and how it ends, for one behaviour of the app each.
+func TestContainers(t *testing.T) {
+	s := newStage(t)
+	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{
+		Env: []string{"FROM=image", "BOTH=image"}, Cmd: []string{"env", "FROM"}, StopSignal: "SIGINT",
+	}))
+	for _, c := range []struct {
+		name string
+		spec engine.ContainerSpec
+		code int
+		oom  bool
+		want string // part of the log
+	}{
+		{name: "the image's own command", want: "image\n"},
+		{name: "exit code", spec: engine.ContainerSpec{Command: []string{"exit", "7"}}, code: 7, want: "leaving with 7"},
+		{name: "environment wins over the image's", want: "spec\n",
+			spec: engine.ContainerSpec{Command: []string{"env", "BOTH"}, Env: []string{"BOTH=spec"}}},
+		{name: "entrypoint discards the image's command", want: "hello\n",
+			spec: engine.ContainerSpec{Entrypoint: []string{"/app", "env", "GREETING"}, Env: []string{"GREETING=hello"}}},
+		{name: "hostname", spec: engine.ContainerSpec{Command: []string{"read", "/etc/hostname"}, Hostname: "shop"}, want: "shop\n"},
+		{name: "extra hosts", want: "10.1.2.3\tdatabase\n",
+			spec: engine.ContainerSpec{Command: []string{"read", "/etc/hosts"}, ExtraHosts: map[string]string{"database": "10.1.2.3"}}},
+		{name: "out of memory", code: 137, oom: true,
+			spec: engine.ContainerSpec{Command: []string{"eat", "200"}, MemoryBytes: 32 << 20}},
+		{name: "enough memory", want: "ate 20\n",
+			spec: engine.ContainerSpec{Command: []string{"eat", "20"}, MemoryBytes: 128 << 20, CPUShares: 256}},
+		{name: "writable root", spec: engine.ContainerSpec{Command: []string{"write", "/x"}}},
+		{name: "read-only root", code: 1, want: "read-only file system",
+			spec: engine.ContainerSpec{Command: []string{"write", "/x"}, ReadonlyRootfs: true}},
+		{name: "tmpfs on a read-only root", spec: engine.ContainerSpec{Command: []string{"write", "/scratch/x"},
+			ReadonlyRootfs: true, TmpfsSizeByPath: map[string]int64{"/scratch": 1 << 20}}},
+		{name: "read-only kernel settings", code: 1, want: "read-only file system",
+			spec: engine.ContainerSpec{Command: []string{"write", "/proc/sys/kernel/domainname"}}},
+		{name: "ulimits", want: "Max core file size        1000                 2000 ", spec: engine.ContainerSpec{
+			Command: []string{"read", "/proc/self/limits"}, Ulimits: []engine.Ulimit{{Name: "core", Soft: 1000, Hard: 2000}}}},
+		{name: "Docker's capabilities", want: "CapEff:\t00000000a80425fb\n",
+			spec: engine.ContainerSpec{Command: []string{"read", "/proc/self/status"}}},
+		{name: "fewer capabilities", want: "CapEff:\t00000000a80425fa\n", spec: engine.ContainerSpec{
+			Command: []string{"read", "/proc/self/status"}, LinuxDropCaps: []string{"CHOWN"}}},
+		{name: "a system-call filter", want: "Seccomp:\t2\n", spec: engine.ContainerSpec{Command: []string{"read", "/proc/self/status"}}},
+		{name: "privileged", want: "Seccomp:\t0\n",
+			spec: engine.ContainerSpec{Command: []string{"read", "/proc/self/status"}, Privileged: true}},
+		{name: "user by name", want: "Uid:\t1234\t1234\t1234\t1234\n",
+			spec: engine.ContainerSpec{Command: []string{"read", "/proc/self/status"}, User: "web"}},
+		{name: "groups of the user", want: "Groups:\t77 1234",
+			spec: engine.ContainerSpec{Command: []string{"read", "/proc/self/status"}, User: "web"}},
+		{name: "shared memory", want: " /dev/shm ", spec: engine.ContainerSpec{Command: []string{"read", "/proc/self/mountinfo"}, SharedMemorySize: 8 << 20}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.spec.ID = "c-" + strings.NewReplacer(" ", "-", "'", "", ",", "").Replace(c.name)
+			s.startSpec(t, pull, c.spec)
+			exit, text := s.output(t, c.spec.ID)
+			if exit.Code != c.code || exit.OOMKilled != c.oom {
+				t.Errorf("exit = %+v, want code %d, out of memory %v; log:\n%s", exit, c.code, c.oom, text)
+			}
+			if !strings.Contains(text, c.want) {
+				t.Errorf("log lacks %q:\n%s", c.want, text)
+			}
+		})
+	}
+}
+
+// What cannot be started says why, in words that ECS shows, and leaves nothing.
+func TestStartFails(t *testing.T) {
+	s := newStage(t)
+	h := newHub(t)
+	native := h.push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+	foreign := "arm64"
+	if runtime.GOARCH == foreign {
+		foreign = "amd64"
+	}
+	other := h.push(t, "foreign", imageOf(t, foreign, v1.Config{Cmd: []string{"exit", "0"}}))
+	for _, c := range []struct {
+		name string
+		pull engine.PullRequest
+		spec engine.ContainerSpec
+		want string
+	}{
+		{"no such executable", native, engine.ContainerSpec{Entrypoint: []string{"/nothing"}}, "/nothing"},
+		{"not executable", native, engine.ContainerSpec{Entrypoint: []string{"/etc"}}, "/etc"},
+		{"no such user", native, engine.ContainerSpec{User: "nobody-here"}, "nobody-here"},
+		{"no such capability", native, engine.ContainerSpec{LinuxAddCaps: []string{"FLY"}}, "CAP_FLY"},
+		{"no such ulimit", native, engine.ContainerSpec{Ulimits: []engine.Ulimit{{Name: "wings"}}}, "wings"},
+		{"other architecture", other, engine.ContainerSpec{}, "exec format error"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := s.Pull(within(t), c.pull); err != nil {
+				t.Fatal(err)
+			}
+			box, err := s.CreateSandbox(within(t), "box")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.spec.ID, c.spec.Sandbox, c.spec.Image = "doomed", box.ID, c.pull.Ref
+			err = s.Start(within(t), c.spec)
+			if !errors.Is(err, engine.ErrStart) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("err = %v, want ErrStart with %q", err, c.want)
+			}
+			if _, err := s.Wait(within(t), "doomed"); !errors.Is(err, engine.ErrNotFound) {
+				t.Errorf("wait = %v, want ErrNotFound", err)
+			}
+		})
+	}
+	t.Run("no sandbox", func(t *testing.T) {
+		err := s.Start(within(t), engine.ContainerSpec{ID: "doomed", Sandbox: "nowhere", Image: native.Ref})
+		if !errors.Is(err, engine.ErrStart) || !strings.Contains(err.Error(), "nowhere") {
+			t.Errorf("err = %v", err)
+		}
+	})
+}
+
+// Calls that are repeated succeed, and both containers of a task share its address.
+func TestIdempotence(t *testing.T) {
+	s := newStage(t)
+	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{StopSignal: "SIGINT"}))
+	one := s.start(t, pull, "web", "serve", "80")
+	again, err := s.CreateSandbox(within(t), one.ID)
+	if err != nil || again != one {
+		t.Errorf("second create = %+v, %v; want %+v", again, err, one)
+	}
+	spec := engine.ContainerSpec{ID: "side", Name: "side", Sandbox: one.ID, Image: pull.Ref, Command: []string{"trap", "SIGINT"}, Labels: map[string]string{"k": "v"}}
+	for range 2 {
+		if err := s.Start(within(t), spec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := s.List(within(t))
+	if err != nil || len(list) != 1 || len(list[0].Containers) != 2 {
+		t.Fatalf("list = %+v, %v", list, err)
+	}
+	side := list[0].Containers[0]
+	if side.ID != "side" || !side.Running || side.Labels["k"] != "v" || side.Name != "side" || side.Image != pull.Ref || side.Started.IsZero() {
+		t.Errorf("side = %+v", side)
+	}
+	awaitLog(t, s, "side", "ready")
+	if err := s.Signal(within(t), "side", "SIGTERM"); err != nil { // the image says SIGINT
+		t.Fatal(err)
+	}
+	if exit, _ := s.output(t, "side"); exit.Code != 42 {
+		t.Errorf("exit = %+v, want 42 by SIGINT", exit)
+	}
+	for range 2 {
+		if err := s.RemoveSandbox(within(t), one.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err := s.List(within(t)); err != nil || len(list) != 0 {
+		t.Errorf("list = %+v, %v", list, err)
+	}
+}
+
+// Addresses are given back: more sandboxes come and go than the subnet has addresses.
+func TestAddressesReturn(t *testing.T) {
+	s := newStage(t)
+	seen := map[string]bool{}
+	for i := range 6 {
+		box, err := s.CreateSandbox(within(t), fmt.Sprintf("box%d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[box.IP] || box.IP == box.Gateway {
+			t.Errorf("address %s is given twice", box.IP)
+		}
+		seen[box.IP] = true
+		if i%2 == 0 {
+			if err := s.RemoveSandbox(within(t), box.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	leases, err := filepath.Glob(filepath.Join(s.dir, "engine/ipam/*/198.*"))
+	if err != nil || len(leases) != 3 {
+		t.Errorf("leases = %v, %v; want 3", leases, err)
+	}
+}
+
+// awaitLog reads a container's log until it has the text.
+func awaitLog(t *testing.T, s *stage, id, text string) {
+	t.Helper()
+	r, err := s.Logs(within(t), id, 0, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	scanner := bufio.NewScanner(r)
+	for scanner.Scan() {
+		if strings.Contains(scanner.Text(), text) {
+			return
+		}
+	}
+	t.Fatalf("the log of %s never had %q", id, text)
 }
