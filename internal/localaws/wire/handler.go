@@ -147,6 +147,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.log.Log(r.Context(), level, "aws call", "service", c.service, "operation", c.operation, "region", c.region,
 		"request", c.id, "result", status, "took", time.Since(start), "err", err)
+	if p := new(panicked); errors.As(err, &p) {
+		h.log.Error("panic", "request", c.id, "stack", string(p.stack))
+	}
 }
 
 // serve authenticates and runs the call. It fills c as it learns, so that an error is told in the right protocol.
@@ -220,7 +223,7 @@ func (e *endpoint) run(ctx context.Context, name string, decode func(reflect.Val
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic in %s: %v\n%s", name, p, debug.Stack())
+			err = &panicked{operation: name, value: p, stack: debug.Stack()}
 		}
 	}()
 	results := op.call.Call([]reflect.Value{reflect.ValueOf(ctx), input})
@@ -265,3 +268,12 @@ func (c *call) send(w http.ResponseWriter, status int, contentType string, body 
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away needs no answer
 }
+
+// panicked is what is left of an operation that panicked.
+type panicked struct {
+	operation string
+	value     any
+	stack     []byte // for the log, not for the client
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic in %s: %v", p.operation, p.value) }
