@@ -128,8 +128,8 @@ func Load(path string, env func(string) (string, bool)) (*Config, error) {
 	return c, nil
 }
 
-// maxSize bounds what is read: a config file is a page, and a parser should not be fed a disk image.
-const maxSize = 256 << 10
+// maxSize bounds what is read: a config file is a page, and the parser's time grows with the square of some files.
+const maxSize = 64 << 10
 
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)

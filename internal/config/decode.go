@@ -19,12 +19,14 @@ type position struct{ line, column int }
 type decoder struct {
 	file   string
 	source []byte
+	lines  [][]byte // of source
 	env    func(string) (string, bool)
 	errs   Errors
 }
 
 func newDecoder(file string, source []byte, env func(string) (string, bool)) *decoder {
-	return &decoder{file: file, source: bytes.TrimPrefix(source, []byte("\ufeff")), env: env}
+	source = bytes.TrimPrefix(source, []byte("\ufeff"))
+	return &decoder{file: file, source: source, lines: bytes.Split(source, []byte("\n")), env: env}
 }
 
 // fail notes one thing that is wrong.
@@ -39,9 +41,8 @@ func (d *decoder) errorAt(at position, hint, message string) Error {
 
 // clamp moves a position into the file: the parser's own can lie past the end of a line that it could not finish.
 func (d *decoder) clamp(at position) position {
-	lines := bytes.Split(d.source, []byte("\n"))
-	at.line = min(max(at.line, 1), len(lines))
-	width := utf8.RuneCount(bytes.TrimSuffix(lines[at.line-1], []byte("\r")))
+	at.line = min(max(at.line, 1), len(d.lines))
+	width := utf8.RuneCount(bytes.TrimSuffix(d.lines[at.line-1], []byte("\r")))
 	at.column = min(max(at.column, 1), width+1)
 	return at
 }
@@ -86,7 +87,7 @@ func (d *decoder) parse() ast.Node {
 
 // failSyntax turns the YAML parser's error into ours: it stops at the first, but tabs are all found.
 func (d *decoder) failSyntax(err error) {
-	if tabs := indentingTabs(d.source); len(tabs) > 0 {
+	if tabs := indentingTabs(d.lines); len(tabs) > 0 {
 		for _, at := range tabs {
 			d.fail(at, "indent with spaces", "a tab in the indentation")
 		}
@@ -134,9 +135,9 @@ func invalidUTF8(source []byte) (position, bool) {
 }
 
 // indentingTabs finds the first tab in the leading white space of every line that has one.
-func indentingTabs(source []byte) []position {
+func indentingTabs(lines [][]byte) []position {
 	var found []position
-	for i, line := range bytes.Split(source, []byte("\n")) {
+	for i, line := range lines {
 		text := bytes.TrimLeft(line, " \t")
 		indent := line[:len(line)-len(text)]
 		if at := bytes.IndexByte(indent, '\t'); at >= 0 && len(bytes.TrimSpace(text)) > 0 {

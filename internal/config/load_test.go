@@ -200,7 +200,7 @@ func TestUnreadableFiles(t *testing.T) {
 	for path, want := range map[string]string{
 		filepath.Join(dir, "absent.yaml"): "no such file\n  write one beside your Dockerfile; the smallest that works is one line, and deploys to the local AWS:\n    app: my-app",
 		dir:                               "is a directory",
-		big:                               "is 262145 bytes long, a config file has at most 262144",
+		big:                               "is 65537 bytes long, a config file has at most 65536",
 	} {
 		_, err := Load(path, environment)
 		var errs Errors
