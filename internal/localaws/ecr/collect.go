@@ -58,4 +58,3 @@ func (b *Backend) sweep(stale []string, needed map[string]bool) error {
 		return b.blobs.Remove(d)
 	})
 }
-
