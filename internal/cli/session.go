@@ -157,38 +157,18 @@ func (s *session) releaseTarget() (release.Target, error) {
 	}
 	t.Definitions = map[string]release.Definition{}
 	for name, files := range s.plain.Definitions {
-		d, ok, err := readDefinition(files)
-		if err != nil {
-			return t, err
+		task, service, err := files.Read()
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			continue // then the service has to exist: check says so
+		case err != nil:
+			return t, exit(release.ExitUsage, err)
 		}
-		if ok {
-			t.Definitions[name] = d
+		t.Definitions[name] = release.Definition{
+			TaskDefinitionPath: files.TaskDefinition, TaskDefinition: task, ServicePath: files.Service, Service: service,
 		}
 	}
 	return t, nil
-}
-
-// readDefinition reads the ECS JSON of one service; ok is false when neither file exists.
-func readDefinition(files config.Definition) (d release.Definition, ok bool, err error) {
-	d.TaskDefinitionPath, d.ServicePath = files.TaskDefinition, files.Service
-	var missing []string
-	for path, into := range map[string]*[]byte{files.TaskDefinition: &d.TaskDefinition, files.Service: &d.Service} {
-		content, err := os.ReadFile(path)
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-			missing = append(missing, path)
-		case err != nil:
-			return d, false, exit(release.ExitUsage, fmt.Errorf("read the service's definition: %w", err))
-		}
-		*into = content
-	}
-	switch len(missing) {
-	case 0:
-		return d, true, nil
-	case 2:
-		return d, false, nil
-	}
-	return d, false, exit(release.ExitUsage, fmt.Errorf("%s: no such file; a service needs both %s and %s", missing[0], files.TaskDefinition, files.Service))
 }
 
 func (g *globals) newFace() (report.Face, error) {

@@ -116,15 +116,17 @@ func (r *run) check(ctx context.Context, req CheckRequest) error {
 			if err != nil {
 				return "", false, asFailure(ctx, err, OutcomeRefused, ExitCheck)
 			}
-			errorCount, first := 0, ""
+			errorCount, others, first := 0, 0, ""
 			for _, f := range findings {
 				r.Emit(Found{f})
-				if f.Severity == SeverityError {
-					if errorCount == 0 {
-						first = f.Code + ": " + f.Problem
-					}
-					errorCount++
+				if f.Severity != SeverityError {
+					others++
+					continue
 				}
+				if errorCount == 0 {
+					first = f.Code + ": " + f.Problem
+				}
+				errorCount++
 			}
 			switch {
 			case errorCount > 1:
@@ -132,7 +134,7 @@ func (r *run) check(ctx context.Context, req CheckRequest) error {
 			case errorCount == 1:
 				return "", false, failf(OutcomeRefused, ExitCheck, "check: %s; nothing was touched", first)
 			}
-			return countWords(len(findings), "warning"), false, nil
+			return countWords(others, "remark"), false, nil
 		})
 }
 
