@@ -31,6 +31,9 @@ import (
 // foreignPatience is how long Start watches an image of another architecture for the failure that is to be expected.
 const foreignPatience = 5 * time.Second
 
+// removalPatience is how long a killed container may take to be gone.
+const removalPatience = 20 * time.Second
+
 // containerRecord is container.json: written when the container runs. What it describes exists as long as it does.
 type containerRecord struct {
 	ID         string            `json:"id"`

@@ -5,8 +5,11 @@ package containerd_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -170,6 +173,7 @@ func TestNothingIsLeft(t *testing.T) {
 			if after := traces(t); after != before {
 				t.Errorf("traces on the machine:\nbefore:\n%s\nafter:\n%s", before, after)
 			}
+			s.machineWide(t)
 			for _, name := range []string{"run", "netns", "sandboxes", "containers", "ipam"} {
 				if _, err := os.Stat(filepath.Join(s.dir, "engine", name)); err == nil {
 					t.Errorf("%s is left", name)
@@ -184,6 +188,78 @@ func TestNothingIsLeft(t *testing.T) {
 				t.Errorf("exit = %+v", exit)
 			}
 		})
+	}
+}
+
+// machineWide checks the names that stand for the stage on the whole machine.
+func (s *stage) machineWide(t *testing.T) {
+	t.Helper()
+	sum := sha256.Sum256([]byte(s.dir))
+	tag := hex.EncodeToString(sum[:4])
+	for _, pattern := range []string{
+		"/sys/class/net/md" + tag, "/run/medusa-deploy/" + tag, "/sys/fs/cgroup/medusa-deploy-" + tag, "/sys/fs/cgroup/*/medusa-deploy-" + tag,
+	} {
+		if left, err := filepath.Glob(pattern); err != nil || len(left) > 0 {
+			t.Errorf("left on the machine: %v, %v", left, err)
+		}
+	}
+}
+
+// After the machine went down, what ran counts as killed, its sandboxes can be removed, and new ones work.
+func TestReboot(t *testing.T) {
+	s := newStage(t)
+	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+	old := s.start(t, pull, "web", "serve", "80")
+	get(t, "http://"+old.IP+"/")
+	_ = s.Close()
+	s.crash(t)
+	s.open(t)
+	if exit, _ := s.output(t, "web"); exit.Code != 137 {
+		t.Errorf("exit = %+v, want 137", exit)
+	}
+	list, err := s.List(within(t))
+	if err != nil || len(list) != 1 || len(list[0].Containers) != 1 || list[0].Containers[0].Running {
+		t.Errorf("list = %+v, %v", list, err)
+	}
+	if err := s.Start(within(t), engine.ContainerSpec{ID: "late", Sandbox: "box-web", Image: pull.Ref}); !errors.Is(err, engine.ErrStart) {
+		t.Errorf("start in a sandbox that is gone: %v, want ErrStart", err)
+	}
+	if err := s.RemoveSandbox(within(t), "box-web"); err != nil {
+		t.Fatal(err)
+	}
+	box := s.start(t, pull, "web", "serve", "80")
+	get(t, "http://"+box.IP+"/")
+}
+
+// crash does to the stage what a power cut does: every process, mount, namespace and interface is gone, files stay.
+func (s *stage) crash(t *testing.T) {
+	t.Helper()
+	kept := map[string][]byte{}
+	root := filepath.Join(s.dir, "engine")
+	for _, part := range []string{"sandboxes", "containers", "ipam", "netns"} {
+		err := filepath.WalkDir(filepath.Join(root, part), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			raw := []byte{}
+			if part != "netns" { // a mount point: an empty file is left of it
+				raw, err = os.ReadFile(path)
+			}
+			kept[path] = raw
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := containerd.Teardown(within(t), s.dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	for path, raw := range kept {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, path, raw)
 	}
 }
 

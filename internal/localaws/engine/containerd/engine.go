@@ -142,14 +142,21 @@ func (e *Engine) BuildKitAddress() string { return "unix://" + e.layout.buildkit
 // Close lets go of the engine: daemons and containers keep running, and the next Open finds them. Blocked calls of Wait
 // and Logs return.
 func (e *Engine) Close() error {
-	e.end()
-	e.tasks.Wait()
+	e.stop()
 	var err error
 	if e.client != nil {
 		err = e.client.Close()
 	}
 	e.unlock()
 	return err
+}
+
+// stop ends what runs in the background, and what waits for it.
+func (e *Engine) stop() {
+	e.mu.Lock() // watch starts nothing once life has ended
+	e.end()
+	e.mu.Unlock()
+	e.tasks.Wait()
 }
 
 // bound returns ctx with containerd's namespace; it ends with the engine as well.

@@ -4,7 +4,6 @@ package containerd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -45,11 +44,14 @@ func (e *Engine) Exec(ctx context.Context, id string, command []string) (engine.
 		return engine.ExecResult{}, err
 	}
 	defer e.endExec(ctx, p)
-	exited, err := p.Wait(ctx)
+	// ctx ends the wait below, not these calls: a start that is abandoned half way could escape endExec.
+	calls, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	exited, err := p.Wait(calls)
 	if err != nil {
 		return engine.ExecResult{}, fmt.Errorf("exec in container %s: %w", id, err)
 	}
-	if err := p.Start(ctx); err != nil {
+	if err := p.Start(calls); err != nil {
 		return notStarted(id, err)
 	}
 	select {
@@ -57,7 +59,7 @@ func (e *Engine) Exec(ctx context.Context, id string, command []string) (engine.
 		return engine.ExecResult{Output: output.String()}, fmt.Errorf("exec in container %s: %w", id, context.Cause(ctx))
 	case status := <-exited:
 		if err := status.Error(); err != nil {
-			return engine.ExecResult{}, fmt.Errorf("exec in container %s: %w", id, errors.Join(err, context.Cause(ctx)))
+			return engine.ExecResult{}, fmt.Errorf("exec in container %s: %w", id, err)
 		}
 		drain(p.IO())
 		return engine.ExecResult{Code: int(status.ExitCode()), Output: output.String()}, nil

@@ -78,37 +78,3 @@ func (e *Engine) records(sandbox string) ([]containerRecord, error) {
 	}
 	return found, nil
 }
-
-// adopt takes over what an earlier process left: it watches the containers that have a record, and removes what a
-// crash left half made.
-func (e *Engine) adopt(ctx context.Context) error {
-	records, err := e.records("")
-	if err != nil {
-		return err
-	}
-	known := map[string]bool{}
-	for _, r := range records {
-		known[r.ID] = true
-	}
-	containers, err := e.client.Containers(ctx)
-	if err != nil {
-		return fmt.Errorf("list containers: %w", err)
-	}
-	leftovers := dirNames(e.layout.containers())
-	for _, c := range containers {
-		leftovers = append(leftovers, c.ID())
-	}
-	for _, id := range leftovers {
-		if known[id] {
-			continue
-		}
-		e.log.InfoContext(ctx, "removing a container that a crash left half made", "container", id)
-		if err := e.discard(ctx, id); err != nil {
-			return err
-		}
-	}
-	for id := range known {
-		e.watch(id)
-	}
-	return e.sweepNetwork(ctx, e.sandboxRecords())
-}

@@ -3,7 +3,6 @@
 package containerd
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,11 +12,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/containerd/containerd/v2/pkg/netns"
 	"github.com/containernetworking/cni/libcni"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
+	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
@@ -88,11 +88,11 @@ func (e *Engine) newSandbox(ctx context.Context, id string) (sandboxRecord, erro
 	if err := os.WriteFile(e.resolvFile(id), hostResolvConf(), 0o644); err != nil { //nolint:gosec // any user of a container reads it
 		return r, err
 	}
-	ns, err := netns.NewNetNS(e.layout.netns())
+	space, err := netns.NewNetNS(e.layout.netns())
 	if err != nil {
 		return r, err
 	}
-	r.NetNS = ns.GetPath()
+	r.NetNS = space.GetPath()
 	if r.IP, err = e.attach(ctx, r); err != nil {
 		return r, err
 	}
@@ -105,10 +105,10 @@ func (e *Engine) resolvFile(id string) string {
 
 // attach joins the namespace to the bridge and returns its address.
 func (e *Engine) attach(ctx context.Context, r sandboxRecord) (string, error) {
-	if _, err := e.cni.AddNetworkList(ctx, e.loopback(), runtimeConf(r.ID, r.NetNS, "lo")); err != nil {
-		return "", err
+	if err := netns.LoadNetNS(r.NetNS).Do(loopbackUp); err != nil {
+		return "", fmt.Errorf("bring the loopback up: %w", err)
 	}
-	result, err := e.cni.AddNetworkList(ctx, e.bridged(), runtimeConf(r.ID, r.NetNS, "eth0"))
+	result, err := e.cni.AddNetworkList(ctx, e.bridged(), attachment(r.ID, r.NetNS))
 	if err != nil {
 		return "", err
 	}
@@ -124,28 +124,30 @@ func (e *Engine) attach(ctx context.Context, r sandboxRecord) (string, error) {
 	return "", errors.New("the bridge plugin gave no address")
 }
 
-func runtimeConf(id, ns, name string) *libcni.RuntimeConf {
-	return &libcni.RuntimeConf{ContainerID: id, NetNS: ns, IfName: name}
+// loopbackUp runs inside the namespace. CNI has a plugin for it, which costs a process a task.
+func loopbackUp(ns.NetNS) error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(lo)
 }
 
-func (e *Engine) loopback() *libcni.NetworkConfigList {
-	return cniList("lo-"+e.layout.bridge(), map[string]any{"type": "loopback"})
+func attachment(id, path string) *libcni.RuntimeConf {
+	return &libcni.RuntimeConf{ContainerID: id, NetNS: path, IfName: "eth0"}
 }
 
 // bridged is the network of tasks. isGateway stays off (see ensureBridge); the default route comes from host-local.
 func (e *Engine) bridged() *libcni.NetworkConfigList {
-	return cniList(e.layout.bridge(), map[string]any{
+	subnet, gateway := e.network.Subnet.String(), e.network.gateway().String()
+	raw, err := json.Marshal(map[string]any{"cniVersion": "1.0.0", "name": e.layout.bridge(), "plugins": []any{map[string]any{
 		"type": "bridge", "bridge": e.layout.bridge(), "isGateway": false, "ipMasq": false,
 		"ipam": map[string]any{
 			"type": "host-local", "dataDir": e.layout.ipam(),
-			"ranges": [][]map[string]string{{{"subnet": e.network.Subnet.String(), "gateway": e.network.gateway().String()}}},
+			"ranges": [][]map[string]string{{{"subnet": subnet, "gateway": gateway}}},
 			"routes": []map[string]string{{"dst": "0.0.0.0/0"}},
 		},
-	})
-}
-
-func cniList(name string, plugin map[string]any) *libcni.NetworkConfigList {
-	raw, err := json.Marshal(map[string]any{"cniVersion": "1.0.0", "name": name, "plugins": []any{plugin}})
+	}}})
 	if err != nil {
 		panic(err) // maps of strings always encode
 	}
@@ -190,77 +192,18 @@ func (e *Engine) RemoveSandbox(ctx context.Context, id string) error {
 }
 
 // releaseNetwork gives the address back and removes the namespace. Either may be gone.
-func (e *Engine) releaseNetwork(ctx context.Context, id, ns string) error {
-	path := ns
-	if !(sandboxRecord{NetNS: ns}).alive() {
+func (e *Engine) releaseNetwork(ctx context.Context, id, namespace string) error {
+	path := namespace
+	if !(sandboxRecord{NetNS: namespace}).alive() {
 		path = "" // CNI then releases what it can without the namespace
 	}
-	if err := e.cni.DelNetworkList(ctx, e.bridged(), runtimeConf(id, path, "eth0")); err != nil {
+	if err := e.cni.DelNetworkList(ctx, e.bridged(), attachment(id, path)); err != nil {
 		return fmt.Errorf("release the address of sandbox %s: %w", id, err)
 	}
-	if err := e.cni.DelNetworkList(ctx, e.loopback(), runtimeConf(id, path, "lo")); err != nil {
-		return fmt.Errorf("take down the loopback of sandbox %s: %w", id, err)
-	}
-	if ns == "" {
+	if namespace == "" {
 		return nil
 	}
-	return netns.LoadNetNS(ns).Remove()
-}
-
-// sweepNetwork removes namespaces and addresses that no sandbox record mentions: what a crash left between two steps.
-func (e *Engine) sweepNetwork(ctx context.Context, known map[string]sandboxRecord) error {
-	inUse := map[string]bool{}
-	for _, r := range known {
-		inUse[filepath.Base(r.NetNS)] = true
-	}
-	for _, name := range dirNames(e.layout.netns()) {
-		if !inUse[name] {
-			e.log.InfoContext(ctx, "removing a namespace that a crash left", "netns", name)
-			if err := netns.LoadNetNS(filepath.Join(e.layout.netns(), name)).Remove(); err != nil {
-				return err
-			}
-		}
-	}
-	leases := filepath.Join(e.layout.ipam(), e.layout.bridge())
-	for _, name := range dirNames(leases) {
-		if _, err := netip.ParseAddr(name); err != nil {
-			continue // host-local's lock and last-used files
-		}
-		file := filepath.Join(leases, name)
-		if _, ok := known[leaseOwner(file)]; ok {
-			continue
-		}
-		e.log.InfoContext(ctx, "releasing an address that a crash left", "address", name)
-		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("release address %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// leaseOwner reads the container id from a lease of host-local: the first line of the file that is named for the address.
-func leaseOwner(file string) string {
-	f, err := os.Open(file)
-	if err != nil {
-		return ""
-	}
-	defer func() { _ = f.Close() }()
-	scanner := bufio.NewScanner(f)
-	scanner.Scan()
-	return strings.TrimSpace(scanner.Text())
-}
-
-// dirNames lists a directory; one that is missing or unreadable has no entries.
-func dirNames(dir string) []string {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil
-	}
-	names := make([]string, len(entries))
-	for i, entry := range entries {
-		names[i] = entry.Name()
-	}
-	return names
+	return netns.LoadNetNS(namespace).Remove()
 }
 
 // hostResolvConf is what containers get as /etc/resolv.conf: the host's, or the one behind systemd-resolved's stub,
@@ -277,6 +220,3 @@ func hostResolvConf() []byte {
 	}
 	return raw
 }
-
-// removalPatience is how long a killed container may take to be gone.
-const removalPatience = 20 * time.Second

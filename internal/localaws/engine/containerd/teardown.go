@@ -19,6 +19,9 @@ import (
 // Shutdown removes every sandbox, stops the daemons, and leaves no process, mount, namespace, interface, cgroup or
 // socket. Images and the build cache stay for the next Open. The engine is closed afterwards, also when it fails.
 func (e *Engine) Shutdown(ctx context.Context) error {
+	if e.life.Err() != nil { // closed already, and the lock given up
+		return Teardown(ctx, e.config.Dir, e.log)
+	}
 	group, removal := errgroup.WithContext(ctx)
 	group.SetLimit(8)
 	for id := range e.sandboxRecords() {
@@ -27,8 +30,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		e.log.WarnContext(ctx, "cannot remove a sandbox in order; removing it by force", "error", err)
 	}
-	e.end() // before the daemons: nobody may start them again
-	e.tasks.Wait()
+	e.stop() // before the daemons: nobody may start them again
 	return errors.Join(teardown(ctx, e.layout, e.log), e.Close())
 }
 
