@@ -1,0 +1,132 @@
+package orchestrator
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/awsclient"
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+)
+
+const (
+	statusStopped = "STOPPED" // of a task
+	// describeTasksMax is how many tasks DescribeTasks takes.
+	// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+	describeTasksMax = 100
+)
+
+// Running implements release.Orchestrator. A task that is to stop but still runs is one of them.
+func (o *Orchestrator) Running(ctx context.Context, cluster, service string) ([]release.Task, error) {
+	tasks, err := o.tasks(ctx, cluster, service)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(tasks, func(t release.Task) bool { return t.LastStatus == statusStopped }), nil
+}
+
+// tasks gives a service's tasks: those that are to run, and those that are to stop or have stopped in the last hour.
+func (o *Orchestrator) tasks(ctx context.Context, cluster, service string) ([]release.Task, error) {
+	wanted := []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped}
+	lists := make([][]string, len(wanted))
+	both, group := errgroup.WithContext(ctx)
+	for i, status := range wanted {
+		both.Go(func() (err error) {
+			lists[i], err = o.listTasks(group, cluster, service, status)
+			return err
+		})
+	}
+	if err := both.Wait(); err != nil {
+		return nil, err
+	}
+	arns := slices.Concat(lists...)
+	slices.Sort(arns)
+	found, err := o.describeTasks(ctx, cluster, slices.Compact(arns)) // a task may move from one list to the other in between
+	if err != nil {
+		return nil, err
+	}
+	var tasks []release.Task
+	for _, t := range found {
+		tasks = append(tasks, taskOf(t))
+	}
+	slices.SortStableFunc(tasks, func(a, b release.Task) int { return a.Created.Compare(b.Created) })
+	return tasks, nil
+}
+
+func (o *Orchestrator) listTasks(ctx context.Context, cluster, service string, status types.DesiredStatus) ([]string, error) {
+	var arns []string
+	in := &ecs.ListTasksInput{Cluster: &cluster, ServiceName: &service, DesiredStatus: status}
+	for {
+		out, err := awsclient.Call(ctx, o.ecs.ListTasks, in)
+		if err != nil {
+			return nil, missing(err)
+		}
+		arns = append(arns, out.TaskArns...)
+		if aws.ToString(out.NextToken) == "" {
+			return arns, nil
+		}
+		in.NextToken = out.NextToken
+	}
+}
+
+// describeTasks gives the tasks that ECS still knows; the others are left out.
+func (o *Orchestrator) describeTasks(ctx context.Context, cluster string, arns []string) ([]types.Task, error) {
+	var tasks []types.Task
+	for chunk := range slices.Chunk(arns, describeTasksMax) {
+		out, err := awsclient.Call(ctx, o.ecs.DescribeTasks, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: chunk})
+		if err != nil {
+			return nil, missing(err)
+		}
+		tasks = append(tasks, out.Tasks...)
+	}
+	return tasks, nil
+}
+
+// taskOf maps what ECS tells of a task.
+func taskOf(t types.Task) release.Task {
+	mapped := release.Task{
+		ARN: aws.ToString(t.TaskArn), ID: lastPart(aws.ToString(t.TaskArn)), Service: serviceOfGroup(aws.ToString(t.Group)),
+		StartedBy: aws.ToString(t.StartedBy), TaskDefinition: aws.ToString(t.TaskDefinitionArn),
+		LastStatus: aws.ToString(t.LastStatus), DesiredStatus: aws.ToString(t.DesiredStatus), Health: string(t.HealthStatus),
+		StopCode: string(t.StopCode), StoppedReason: aws.ToString(t.StoppedReason),
+		Created: aws.ToTime(t.CreatedAt), Started: aws.ToTime(t.StartedAt), Stopped: aws.ToTime(t.StoppedAt),
+	}
+	for _, c := range t.Containers {
+		one := release.Container{
+			Name: aws.ToString(c.Name), Image: aws.ToString(c.Image), Digest: release.Digest(aws.ToString(c.ImageDigest)),
+			Status: aws.ToString(c.LastStatus), Health: string(c.HealthStatus), Reason: aws.ToString(c.Reason),
+		}
+		if c.ExitCode != nil {
+			exit := int(*c.ExitCode)
+			one.ExitCode = &exit
+		}
+		mapped.Containers = append(mapped.Containers, one)
+	}
+	return mapped
+}
+
+// serviceOfGroup is the service of a task group "service:NAME"; empty for a task of its own.
+func serviceOfGroup(group string) string {
+	name, ok := strings.CutPrefix(group, "service:")
+	if !ok {
+		return ""
+	}
+	return name
+}
+
+// lastPart is what follows the last slash of an ARN.
+func lastPart(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
+
+// clusterOf is the cluster of a task's ARN, arn:…:task/CLUSTER/ID; empty in the old form without it.
+func clusterOf(taskARN string) string {
+	parts := strings.Split(taskARN, "/")
+	if len(parts) != 3 {
+		return ""
+	}
+	return parts[1]
+}
