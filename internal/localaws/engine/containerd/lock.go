@@ -18,7 +18,7 @@ import (
 var ErrInUse = errors.New("the container engine is in use by another process")
 
 // lockPatience covers the moment in which a process that was killed still holds its lock.
-const lockPatience = 5 * time.Second
+const lockPatience = 2 * time.Second
 
 // lock makes this process the one that runs the engine of this directory. The kernel gives the lock back when the
 // process dies. ErrInUse.

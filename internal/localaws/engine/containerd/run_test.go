@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 )
@@ -232,6 +234,44 @@ func TestAddressesReturn(t *testing.T) {
 	leases, err := filepath.Glob(filepath.Join(s.dir, "engine/ipam/*/198.*"))
 	if err != nil || len(leases) != 3 {
 		t.Errorf("leases = %v, %v; want 3", leases, err)
+	}
+}
+
+// Tasks that come and go at the same time get different addresses and do not disturb each other.
+func TestManyAtOnce(t *testing.T) {
+	s := newStage(t)
+	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+	const n = 8
+	var group errgroup.Group
+	var addresses sync.Map
+	ctx := within(t)
+	for i := range n {
+		group.Go(func() error {
+			id := fmt.Sprintf("task%d", i)
+			if _, err := s.Pull(ctx, pull); err != nil {
+				return err
+			}
+			box, err := s.CreateSandbox(ctx, id)
+			if err != nil {
+				return err
+			}
+			if other, taken := addresses.LoadOrStore(box.IP, id); taken {
+				return fmt.Errorf("%s and %s both have %s", id, other, box.IP)
+			}
+			if err := s.Start(ctx, engine.ContainerSpec{ID: id, Sandbox: id, Image: pull.Ref, Command: []string{"exit", fmt.Sprint(i)}}); err != nil {
+				return err
+			}
+			if exit, err := s.Wait(ctx, id); err != nil || exit.Code != i {
+				return fmt.Errorf("%s: exit %+v, %w", id, exit, err)
+			}
+			return s.RemoveSandbox(ctx, id)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+	if left := s.processes(t); len(left) != 2 {
+		t.Errorf("%d processes are left, want the two daemons", len(left))
 	}
 }
 
