@@ -5,8 +5,6 @@ import (
 	"errors"
 	"sync"
 	"time"
-
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // patience bounds a call whose context has no deadline: that long without one good answer is an outage, and the user
@@ -69,10 +67,4 @@ func (t *trail) last() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.err
-}
-
-// answered reports whether the error came as an answer, whatever it says.
-func answered(err error) bool {
-	var response *smithyhttp.ResponseError
-	return errors.As(err, &response)
 }

@@ -97,6 +97,9 @@ func translate(ctx context.Context, err, last error) error {
 	case !answered(err) && connectionFault(err) != faultFinal, errors.Is(err, errNobody):
 		e.Message = fmt.Sprintf("%s: %s", e.Call, plain(last, err))
 		e.Cure = "check that the endpoint is up and reachable from here (local AWS: medusa-deploy local status)"
+	case answered(err):
+		e.Message = fmt.Sprintf("%s: %s", e.Call, plain(err, nil))
+		e.Cure = "check that an AWS endpoint answers there: AWS_ENDPOINT_URL, HTTPS_PROXY"
 	default:
 		e.Message = fmt.Sprintf("%s: %s", e.Call, plain(err, nil))
 	}
@@ -125,9 +128,9 @@ func plain(err, otherwise error) string {
 	if errors.As(err, &api) {
 		return orElse(api.ErrorMessage(), api.ErrorCode())
 	}
-	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) {
-		return fmt.Sprintf("HTTP status %d: %v", response.HTTPStatusCode(), response.Err)
+	var garbled *smithy.DeserializationError
+	if errors.As(err, &garbled) {
+		return fmt.Sprintf("HTTP status %d, and an answer that is not AWS's: %v", statusOf(err), garbled.Err)
 	}
 	var operation *smithy.OperationError
 	if errors.As(err, &operation) {

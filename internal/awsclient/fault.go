@@ -59,9 +59,8 @@ func faultOf(err error) fault {
 			return faultUnsure
 		}
 	}
-	var answer *smithyhttp.ResponseError
-	if errors.As(err, &answer) {
-		switch status := answer.HTTPStatusCode(); {
+	if status := statusOf(err); status != 0 {
+		switch {
 		case status == 429:
 			return faultThrottled
 		case status >= 500 && status != 501, truncated(err):
@@ -97,3 +96,15 @@ func connectionFault(err error) fault {
 
 // truncated reports whether an answer broke off.
 func truncated(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
+
+// statusOf is the HTTP status of an answer; 0 when none came. The SDK wraps also what came without an answer.
+func statusOf(err error) int {
+	var answer *smithyhttp.ResponseError
+	if !errors.As(err, &answer) || answer.Response == nil {
+		return 0
+	}
+	return answer.HTTPStatusCode()
+}
+
+// answered reports whether the error came as an answer, whatever it says.
+func answered(err error) bool { return statusOf(err) != 0 }
