@@ -54,6 +54,9 @@ var _ engine.Engine = (*Engine)(nil)
 
 // Open starts containerd and buildkitd, or adopts those that run already in this directory, and finds the sandboxes
 // and containers that an earlier process left. Close or Shutdown the result. ErrInUse when another process has it open.
+//
+// A process should have one engine at a time: containerd's client remembers where its temporary mounts go in a variable
+// of its package.
 func Open(ctx context.Context, config Config) (*Engine, error) {
 	l, err := newLayout(config.Dir)
 	if err != nil {

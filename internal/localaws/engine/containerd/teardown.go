@@ -42,14 +42,13 @@ func Teardown(ctx context.Context, dir string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if !isDir(l.dir) {
-		return nil
+	if isDir(l.dir) { // else somebody removed it, and what runs has to go all the same
+		unlock, err := l.lock(ctx)
+		if err != nil {
+			return err
+		}
+		defer unlock()
 	}
-	unlock, err := l.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	return teardown(ctx, l, log)
 }
 

@@ -1,0 +1,125 @@
+//go:build linux
+
+package containerd_test
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/containerd"
+)
+
+// A daemon that cannot start is explained with its own words, and nothing is left of the attempt.
+func TestOpenBrokenDaemon(t *testing.T) {
+	if err := containerd.Preflight(); err != nil {
+		t.Skip(err)
+	}
+	dir, bin := t.TempDir(), t.TempDir()
+	for _, name := range []string{"containerd-shim-runc-v2", "runc", "buildkitd", "cni/bridge", "cni/host-local", "cni/loopback"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(bin, name)), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(bin, name), nil)
+	}
+	config := containerd.Config{Dir: dir, BinDir: bin}
+	if _, err := containerd.Open(within(t), config); !errors.Is(err, containerd.ErrNoBinaries) || !strings.Contains(err.Error(), "make engine") {
+		t.Errorf("without containerd: %v", err)
+	}
+	writeFile(t, filepath.Join(bin, "containerd"), []byte("#!/bin/sh\necho the disk is full >&2\nexit 1\n"))
+	_, err := containerd.Open(within(t), config)
+	if err == nil || !strings.Contains(err.Error(), "the disk is full") || !strings.Contains(err.Error(), "containerd.log") {
+		t.Errorf("err = %v", err)
+	}
+	if err := containerd.Teardown(within(t), dir, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenLongPath(t *testing.T) {
+	config := containerd.Config{Dir: "/" + strings.Repeat("d", 120), BinDir: t.TempDir()}
+	if _, err := containerd.Open(within(t), config); err == nil || !strings.Contains(err.Error(), "shorter directory") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+// Two engines on one machine have subnets of their own, and a subnet stays the same across restarts.
+func TestSubnets(t *testing.T) {
+	one, two := newStage(t), newStage(t)
+	address := func(s *stage) netip.Prefix {
+		box, err := s.CreateSandbox(within(t), "box")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return netip.PrefixFrom(netip.MustParseAddr(box.Gateway), 24).Masked()
+	}
+	first, second := address(one), address(two)
+	if first == second {
+		t.Errorf("both have %s", first)
+	}
+	if err := two.RemoveSandbox(within(t), "box"); err != nil {
+		t.Fatal(err)
+	}
+	if err := two.Close(); err != nil {
+		t.Fatal(err)
+	}
+	two.open(t)
+	if again := address(two); again != second {
+		t.Errorf("subnet was %s, is %s after a restart", second, again)
+	}
+	for _, s := range []*stage{one, two} {
+		if err := s.Shutdown(within(t)); err != nil {
+			t.Error(err)
+		}
+	}
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range interfaces {
+		addresses, err := i.Addrs()
+		if err != nil {
+			continue // it is being removed, by another test's engine
+		}
+		for _, a := range addresses {
+			p, err := netip.ParsePrefix(a.String())
+			if err == nil && (p.Masked() == first || p.Masked() == second) {
+				t.Errorf("interface %s is left with %s", i.Name, a)
+			}
+		}
+	}
+}
+
+// An init process is put in front of the command when there is one to put, and refused with the cure when not.
+func TestInitProcess(t *testing.T) {
+	s := newStage(t)
+	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+	for _, name := range []string{"tini-static", "docker-init", "catatonit"} {
+		if _, err := exec.LookPath(name); err == nil {
+			s.startSpec(t, pull, engine.ContainerSpec{ID: "web", InitProcess: true, Command: []string{"exit", "5"}})
+			if exit, text := s.output(t, "web"); exit.Code != 5 {
+				t.Errorf("exit = %+v, log %q", exit, text)
+			}
+			return
+		}
+	}
+	if _, err := s.Pull(within(t), pull); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateSandbox(within(t), "box"); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Start(within(t), engine.ContainerSpec{ID: "web", Sandbox: "box", Image: pull.Ref, InitProcess: true, Command: []string{"exit", "5"}})
+	if !errors.Is(err, engine.ErrStart) || !strings.Contains(err.Error(), "tini") {
+		t.Errorf("err = %v, want ErrStart with the cure", err)
+	}
+}
