@@ -1,0 +1,637 @@
+package elb
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/store"
+)
+
+const (
+	testARN = "arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/medusa/0123456789abcdef"
+	// patience is for what takes milliseconds on a quiet machine.
+	patience = 30 * time.Second
+)
+
+func openStore(t *testing.T, dir string) *store.Store {
+	t.Helper()
+	s, err := store.Open(filepath.Join(dir, "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// newBalancer makes a balancer with quick checks.
+func newBalancer(t *testing.T, s *store.Store) *Balancer {
+	t.Helper()
+	b, err := New(Config{Store: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.pace.eager, b.pace.regular = 5*time.Millisecond, 20*time.Millisecond
+	b.pace.silentPatience, b.pace.wrongPatience = 200*time.Millisecond, 50*time.Millisecond
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := b.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func ensure(t *testing.T, b *Balancer, tags map[string]string) {
+	t.Helper()
+	if err := b.Ensure(t.Context(), Group{ARN: testARN, Service: "c/medusa", Tags: tags}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serveTarget starts a server and gives it as a target.
+func serveTarget(t *testing.T, id string, handler http.Handler) (Target, *httptest.Server) {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	address := server.Listener.Addr().(*net.TCPAddr)
+	return Target{ID: id, IP: address.IP.String(), Port: address.Port}, server
+}
+
+func named(id string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, id) })
+}
+
+func register(t *testing.T, b *Balancer, target Target) {
+	t.Helper()
+	if err := b.Register(t.Context(), testARN, target); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func awaitState(t *testing.T, b *Balancer, id string, want State) Health {
+	t.Helper()
+	var h Health
+	await(t, "target "+id+" to be "+string(want), func() bool { h = b.Health(testARN, id); return h.State == want })
+	return h
+}
+
+func await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(patience)
+	for !done() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// get sends one request and gives the status and the body.
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestRequestsGoToHealthyTargetsInTurn(t *testing.T) {
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	ensure(t, b, nil)
+	if code, body := get(t, b.URL(testARN)); code != 503 || !strings.Contains(body, "503 Service Unavailable") || !strings.Contains(body, "c/medusa: no healthy target") {
+		t.Errorf("without a target: %d %s", code, body)
+	}
+	broken := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 500) })
+	for id, h := range map[string]http.Handler{"a": named("a"), "b": named("b"), "broken": broken} {
+		target, _ := serveTarget(t, id, h)
+		register(t, b, target)
+	}
+	awaitState(t, b, "a", Healthy)
+	awaitState(t, b, "b", Healthy)
+	if h := awaitState(t, b, "broken", Unhealthy); h.Description != "Health checks failed with these codes: [500]" || h.Reason != "Target.ResponseCodeMismatch" {
+		t.Errorf("broken: %+v", h)
+	}
+	seen := map[string]int{}
+	for range 20 {
+		code, body := get(t, b.URL(testARN))
+		seen[fmt.Sprint(code, body)]++
+	}
+	if seen["200a"] != 10 || seen["200b"] != 10 {
+		t.Errorf("not in turn: %v", seen)
+	}
+	groups := b.Groups()
+	if len(groups) != 1 || groups[0].Service != "c/medusa" || groups[0].URL != b.URL(testARN) || len(groups[0].Targets) != 3 {
+		t.Errorf("groups = %+v", groups)
+	}
+	if err := b.Deregister(t.Context(), testARN, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if h := b.Health(testARN, "a"); h.State != Unused || h.Reason != "Target.NotRegistered" {
+		t.Errorf("after Deregister: %+v", h)
+	}
+	if code, body := get(t, b.URL(testARN)); code != 200 || body != "b" {
+		t.Errorf("after Deregister: %d %s", code, body)
+	}
+}
+
+func TestHealthFollowsTheTarget(t *testing.T) {
+	var code atomic.Int64
+	code.Store(404)
+	target, server := serveTarget(t, "a", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ready" && r.UserAgent() == "ELB-HealthChecker/2.0" {
+			w.WriteHeader(int(code.Load()))
+		}
+	}))
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	ensure(t, b, map[string]string{TagHealthCheckPath: "/ready", TagHealthCheckMatcher: "204"})
+	register(t, b, target)
+	awaitState(t, b, "a", Unhealthy)
+	code.Store(204)
+	awaitState(t, b, "a", Healthy)
+	code.Store(302)
+	if h := awaitState(t, b, "a", Unhealthy); !strings.Contains(h.Description, "[302]") {
+		t.Errorf("%+v", h)
+	}
+	ensure(t, b, map[string]string{TagHealthCheckPath: "/ready", TagHealthCheckMatcher: "302"})
+	awaitState(t, b, "a", Healthy)
+	server.Close()
+	if h := awaitState(t, b, "a", Unhealthy); h.Reason != "Target.FailedHealthChecks" {
+		t.Errorf("%+v", h)
+	}
+}
+
+func TestHeadersAreAnApplicationLoadBalancers(t *testing.T) {
+	seen := make(chan *http.Request, 1)
+	target, _ := serveTarget(t, "a", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/x" {
+			seen <- r
+		}
+	}))
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	ensure(t, b, nil)
+	register(t, b, target)
+	awaitState(t, b, "a", Healthy)
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, b.URL(testARN)+"/x?q=1;2", nil)
+	req.Host = "shop.example"
+	req.Header.Set("X-Forwarded-For", "198.51.100.7")
+	req.Header.Set("X-Forwarded-Host", "front.example")
+	req.Header.Set("X-Forwarded-Proto", "gopher")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	got := <-seen
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(b.URL(testARN), "http://"))
+	for header, want := range map[string]string{
+		"X-Forwarded-For": "198.51.100.7, 127.0.0.1", "X-Forwarded-Proto": "http", "X-Forwarded-Port": port, "X-Forwarded-Host": "front.example",
+	} {
+		if got.Header.Get(header) != want {
+			t.Errorf("%s = %q, want %q", header, got.Header.Get(header), want)
+		}
+	}
+	if got.Host != "shop.example" || got.RequestURI != "/x?q=1;2" {
+		t.Errorf("host %q, uri %q", got.Host, got.RequestURI)
+	}
+}
+
+func TestPortSurvivesRestart(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	b := newBalancer(t, s)
+	ensure(t, b, nil)
+	ensure(t, b, nil)
+	url := b.URL(testARN)
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := newBalancer(t, openStore(t, dir))
+	if again.URL(testARN) != "" {
+		t.Error("a group listens before it is ensured")
+	}
+	ensure(t, again, nil)
+	if again.URL(testARN) != url {
+		t.Errorf("answered on %s, and after a restart on %s", url, again.URL(testARN))
+	}
+	if err := again.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	err = again.Ensure(t.Context(), Group{ARN: testARN, Service: "c/medusa"})
+	if err == nil || !strings.Contains(err.Error(), "is in use by") || !strings.Contains(err.Error(), TagListenPort) || !strings.Contains(err.Error(), "c/medusa") {
+		t.Errorf("a taken port: %v", err)
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+func TestListenPortTag(t *testing.T) {
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	target, _ := serveTarget(t, "a", named("a"))
+	ensure(t, b, nil)
+	register(t, b, target)
+	awaitState(t, b, "a", Healthy)
+	first, port := b.URL(testARN), freePort(t)
+	ensure(t, b, map[string]string{TagListenPort: port})
+	if b.URL(testARN) != "http://127.0.0.1:"+port {
+		t.Errorf("listens on %s, want port %s", b.URL(testARN), port)
+	}
+	if code, body := get(t, b.URL(testARN)); code != 200 || body != "a" {
+		t.Errorf("after the port changed: %d %s", code, body)
+	}
+	if resp, err := http.Get(first); err == nil {
+		resp.Body.Close()
+		t.Error("the old port still answers")
+	}
+	err := b.Ensure(t.Context(), Group{ARN: "arn:other", Service: "c/other", Tags: map[string]string{TagListenPort: port}})
+	if err == nil || !strings.Contains(err.Error(), "is the one of c/medusa") {
+		t.Errorf("two groups on one port: %v", err)
+	}
+	err = b.Ensure(t.Context(), Group{ARN: "arn:other", Service: "c/other", Tags: map[string]string{TagListenPort: "x"}})
+	if err == nil || !strings.Contains(err.Error(), "load balancer of c/other") {
+		t.Errorf("a bad tag: %v", err)
+	}
+}
+
+func TestDeadTargetIsPassedOver(t *testing.T) {
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	b.pace.regular = time.Hour // health checks do not notice
+	ensure(t, b, nil)
+	var posted atomic.Int64
+	alive, _ := serveTarget(t, "alive", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		n, _ := w.Write(body)
+		posted.Add(int64(n))
+	}))
+	dead, server := serveTarget(t, "dead", named("dead"))
+	register(t, b, alive)
+	register(t, b, dead)
+	awaitState(t, b, "alive", Healthy)
+	awaitState(t, b, "dead", Healthy)
+	server.Close()
+	body := strings.Repeat("x", 100_000)
+	for range 10 {
+		resp, err := http.Post(b.URL(testARN), "text/plain", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != 200 || string(got) != body {
+			t.Fatalf("status %d, %d bytes, %v", resp.StatusCode, len(got), err)
+		}
+	}
+	if posted.Load() != int64(10*len(body)) {
+		t.Errorf("the target got %d bytes", posted.Load())
+	}
+	if err := b.Deregister(t.Context(), testARN, "alive"); err != nil {
+		t.Fatal(err)
+	}
+	if code, page := get(t, b.URL(testARN)); code != 502 || !strings.Contains(page, "target dead") {
+		t.Errorf("with a dead target alone: %d %s", code, page)
+	}
+}
+
+func TestBrokenOffAnswerIsNotRepeated(t *testing.T) {
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	ensure(t, b, map[string]string{TagHealthCheckPath: "/health"})
+	var calls atomic.Int64
+	for _, id := range []string{"a", "b"} {
+		target, _ := serveTarget(t, id, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/health" {
+				return
+			}
+			calls.Add(1)
+			panic(http.ErrAbortHandler)
+		}))
+		register(t, b, target)
+		awaitState(t, b, id, Healthy)
+	}
+	resp, err := http.Post(b.URL(testARN), "text/plain", strings.NewReader("order"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 502 || calls.Load() != 1 {
+		t.Errorf("status %d after %d calls; want 502 after one", resp.StatusCode, calls.Load())
+	}
+}
+
+func TestDeregisterWaitsForRequests(t *testing.T) {
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	ensure(t, b, map[string]string{TagHealthCheckPath: "/health"})
+	began, finish := make(chan struct{}), make(chan struct{})
+	target, _ := serveTarget(t, "a", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/health" {
+			return
+		}
+		close(began)
+		<-finish
+		fmt.Fprint(w, "done")
+	}))
+	register(t, b, target)
+	awaitState(t, b, "a", Healthy)
+	answer := make(chan string, 1)
+	go func() {
+		resp, err := http.Get(b.URL(testARN) + "/slow")
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		answer <- string(body)
+	}()
+	<-began
+	drained := make(chan error, 1)
+	go func() { drained <- b.Deregister(context.Background(), testARN, "a") }()
+	if h := awaitState(t, b, "a", Draining); h.Reason != "Target.DeregistrationInProgress" {
+		t.Errorf("%+v", h)
+	}
+	if code, _ := get(t, b.URL(testARN)+"/new"); code != 503 {
+		t.Errorf("a draining target got a request: %d", code)
+	}
+	select {
+	case err := <-drained:
+		t.Fatalf("Deregister returned with a request in flight: %v", err)
+	default:
+	}
+	close(finish)
+	if got := <-answer; got != "done" {
+		t.Errorf("the request in flight got %q", got)
+	}
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDeregisterCutsOffAfterTheDelay(t *testing.T) {
+	for name, tt := range map[string]struct {
+		delay  string
+		cancel bool
+	}{"delay": {"0", false}, "context": {"3600", true}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBalancer(t, openStore(t, t.TempDir()))
+			ensure(t, b, map[string]string{TagHealthCheckPath: "/health", TagDeregistrationDelay: tt.delay})
+			began, gone := make(chan struct{}), make(chan struct{})
+			target, _ := serveTarget(t, "a", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/health" {
+					return
+				}
+				close(began)
+				<-r.Context().Done()
+				close(gone)
+			}))
+			register(t, b, target)
+			awaitState(t, b, "a", Healthy)
+			status := make(chan int, 1)
+			go func() {
+				resp, err := http.Get(b.URL(testARN) + "/endless")
+				if err != nil {
+					status <- -1
+					return
+				}
+				resp.Body.Close()
+				status <- resp.StatusCode
+			}()
+			<-began
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if tt.cancel {
+				cancel()
+			}
+			err := b.Deregister(ctx, testARN, "a")
+			if tt.cancel != errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			<-gone
+			if got := <-status; got != 502 {
+				t.Errorf("the request that was cut off got %d", got)
+			}
+		})
+	}
+}
+
+func TestUpgradedConnectionsCount(t *testing.T) {
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	ensure(t, b, map[string]string{TagHealthCheckPath: "/health"})
+	target, _ := serveTarget(t, "a", http.HandlerFunc(echoUpgrade))
+	register(t, b, target)
+	awaitState(t, b, "a", Healthy)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(b.URL(testARN), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	reader := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(reader, nil)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v %v", resp, err)
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- b.Deregister(context.Background(), testARN, "a") }()
+	awaitState(t, b, "a", Draining)
+	fmt.Fprint(conn, "hello\n")
+	if line, err := reader.ReadString('\n'); err != nil || line != "hello\n" {
+		t.Fatalf("%q %v", line, err)
+	}
+	select {
+	case err := <-drained:
+		t.Fatalf("Deregister returned with an upgraded connection open: %v", err)
+	default:
+	}
+	conn.Close()
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+}
+
+func echoUpgrade(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Upgrade") == "" {
+		return
+	}
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	fmt.Fprintf(buffered, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	buffered.Flush()
+	_, _ = io.Copy(conn, buffered)
+}
+
+func TestAnswersStream(t *testing.T) {
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	ensure(t, b, map[string]string{TagHealthCheckPath: "/health"})
+	next := make(chan struct{})
+	target, _ := serveTarget(t, "a", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/health" {
+			return
+		}
+		for i := range 3 {
+			fmt.Fprintf(w, "data: %d\n", i)
+			_ = http.NewResponseController(w).Flush()
+			<-next
+		}
+	}))
+	register(t, b, target)
+	awaitState(t, b, "a", Healthy)
+	resp, err := http.Get(b.URL(testARN) + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	reader := bufio.NewReader(resp.Body)
+	for i := range 3 {
+		line, err := reader.ReadString('\n')
+		if err != nil || line != fmt.Sprintf("data: %d\n", i) {
+			t.Fatalf("%q %v", line, err)
+		}
+		next <- struct{}{}
+	}
+}
+
+func TestMissingGroupsAndTargets(t *testing.T) {
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	if err := b.Register(t.Context(), testARN, Target{ID: "a"}); err == nil {
+		t.Error("registered in a group that is not there")
+	}
+	if b.Deregister(t.Context(), testARN, "a") != nil || b.Remove(t.Context(), testARN) != nil || b.Health(testARN, "a").State != Unused {
+		t.Error("what is not there cannot be removed twice")
+	}
+	ensure(t, b, nil)
+	if err := b.Deregister(t.Context(), testARN, "a"); err != nil {
+		t.Error(err)
+	}
+	url := b.URL(testARN)
+	if err := b.Remove(t.Context(), testARN); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.Get(url); err == nil {
+		resp.Body.Close()
+		t.Error("a removed group still answers")
+	}
+	if _, known, err := b.records.Get(testARN); known || err != nil {
+		t.Errorf("a removed group is remembered (%v)", err)
+	}
+	if _, err := New(Config{}); err == nil {
+		t.Error("New without a store succeeded")
+	}
+}
+
+// TestTargetsComeAndGoUnderLoad is the promise of the package: no request fails while all targets are replaced, again
+// and again, under clients that keep their connections.
+func TestTargetsComeAndGoUnderLoad(t *testing.T) {
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	ensure(t, b, map[string]string{TagHealthCheckPath: "/health"})
+	targets, servers := map[string]Target{}, map[string]*httptest.Server{}
+	start := func(id string) {
+		targets[id], servers[id] = serveTarget(t, id, named(id))
+		register(t, b, targets[id])
+		awaitState(t, b, id, Healthy)
+	}
+	start("0")
+	start("1")
+	url := b.URL(testARN)
+	stop, failures := make(chan struct{}), make(chan error, 1)
+	var clients sync.WaitGroup
+	var sent atomic.Int64
+	for i := range 8 {
+		clients.Go(func() { load(url, i%2 == 0, stop, failures, &sent) })
+	}
+	for round := 2; round < 20; round++ {
+		start(strconv.Itoa(round))
+		old := strconv.Itoa(round - 2)
+		before := sent.Load()
+		if err := b.Deregister(t.Context(), testARN, old); err != nil {
+			t.Error(err)
+		}
+		servers[old].CloseClientConnections() // as a container that is killed does
+		servers[old].Close()
+		await(t, "some requests", func() bool { return sent.Load() > before+20 || len(failures) > 0 })
+	}
+	close(stop)
+	clients.Wait()
+	select {
+	case err := <-failures:
+		t.Errorf("after %d requests: %v", sent.Load(), err)
+	default:
+	}
+}
+
+// load sends requests until stop is closed or one fails.
+func load(url string, post bool, stop <-chan struct{}, failures chan<- error, sent *atomic.Int64) {
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		if err := once(client, url, post); err != nil {
+			select {
+			case failures <- err:
+			default:
+			}
+			return
+		}
+		sent.Add(1)
+	}
+}
+
+func once(client *http.Client, url string, post bool) error {
+	send := func() (*http.Response, error) { return client.Get(url) }
+	if post {
+		send = func() (*http.Response, error) { return client.Post(url, "text/plain", strings.NewReader("order")) }
+	}
+	resp, err := send()
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %d: %s", resp.StatusCode, body)
+	}
+	return err
+}
