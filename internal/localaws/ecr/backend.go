@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"time"
 
@@ -99,6 +100,7 @@ func (b *Backend) Service() wire.Service {
 		TargetPrefix: "AmazonEC2ContainerRegistry_V20150921",
 		Backend:      b,
 		Operations:   wire.OperationsOf((*ecr.Client)(nil)),
+		Capitalised:  func(t reflect.Type) bool { return t == reflect.TypeFor[types.Tag]() },
 		MaxBody:      32 << 20, // a layer part of 20,971,520 bytes in base64, and its JSON
 	}
 }

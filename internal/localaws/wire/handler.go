@@ -31,6 +31,9 @@ type Service struct {
 	Backend any
 	// Operations are all that AWS has (see OperationsOf): those that Backend lacks answer an error that names them.
 	Operations []string
+	// Capitalised says for which of the SDK's structs the members begin with a capital letter in AWS JSON, as in Go;
+	// nil: for none. ECR's Tag is one, and all of Secrets Manager's are.
+	Capitalised func(reflect.Type) bool
 	// MaxBody limits request bodies, in bytes; 0: DefaultMaxBody.
 	MaxBody int64
 }
@@ -56,11 +59,10 @@ func NewHandler(cfg Config) (http.Handler, error) {
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
-	known := &shapes{}
-	h.unknown = awsQuery{shapes: known, namespace: "https://amazonaws.com/"}
-	h.unknownJSON = awsJSON{shapes: known}
+	h.unknown = awsQuery{shapes: &shapes{}, namespace: "https://amazonaws.com/"}
+	h.unknownJSON = awsJSON{shapes: &shapes{}}
 	for _, service := range cfg.Services {
-		e, err := newEndpoint(service, known)
+		e, err := newEndpoint(service)
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +83,7 @@ type endpoint struct {
 	maxBody    int64
 }
 
-func newEndpoint(s Service, known *shapes) (*endpoint, error) {
+func newEndpoint(s Service) (*endpoint, error) {
 	if s.Name == "" || s.Backend == nil || (s.TargetPrefix == "") == (s.QueryVersion == "") {
 		return nil, fmt.Errorf("wire: the service %q needs a name, a backend, and either a target prefix or a Query version", s.Name)
 	}
@@ -97,6 +99,7 @@ func newEndpoint(s Service, known *shapes) (*endpoint, error) {
 			return nil, fmt.Errorf("wire: %s has no operation %s, but its backend has", s.Name, name)
 		}
 	}
+	known := &shapes{capitalised: s.Capitalised}
 	if s.TargetPrefix != "" {
 		e.protocol = awsJSON{shapes: known, prefix: strings.TrimSuffix(s.TargetPrefix, ".") + "."}
 		return e, nil

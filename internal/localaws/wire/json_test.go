@@ -136,6 +136,19 @@ func TestEncodeDocumentAndUnion(t *testing.T) {
 	}
 }
 
+func TestCapitalisedMembers(t *testing.T) {
+	known := &shapes{capitalised: func(t reflect.Type) bool { return t == reflect.TypeFor[types.Tag]() }}
+	var in ecs.TagResourceInput
+	const body = `{"resourceArn":"arn","tags":[{"Key":"k","Value":"v","key":"ignored"}]}`
+	if err := known.decodeJSON([]byte(body), reflect.ValueOf(&in).Elem()); err != nil || *in.Tags[0].Key != "k" {
+		t.Fatalf("%+v, %v", in, err)
+	}
+	got, err := known.encodeJSON(&in)
+	if want := `{"resourceArn":"arn","tags":[{"Key":"k","Value":"v"}]}`; err != nil || string(got) != want {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
 func FuzzDecodeJSON(f *testing.F) {
 	f.Add([]byte(`{"family":"f","containerDefinitions":[{"name":"c","cpu":3,"environment":[{"name":"A","value":"b"}]}],"memory":"512"}`))
 	f.Add([]byte(`{"containerDefinitions":[null,{"dockerLabels":{"":null}}],"tags":[{"key":"k"}]}`))

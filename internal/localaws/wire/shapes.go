@@ -26,7 +26,10 @@ type member struct {
 }
 
 // shapes remembers the members of the SDK's structs: looking them up costs more than a request otherwise does.
-type shapes struct{ cache sync.Map }
+type shapes struct {
+	cache       sync.Map                // reflect.Type → []member
+	capitalised func(reflect.Type) bool // see Service.Capitalised; may be nil
+}
 
 func (s *shapes) members(t reflect.Type) []member {
 	if known, ok := s.cache.Load(t); ok {
@@ -35,9 +38,14 @@ func (s *shapes) members(t reflect.Type) []member {
 	var members []member
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if f.IsExported() && f.Type != metadataType && f.Name != "ErrorCodeOverride" {
-			members = append(members, member{index: i, name: f.Name, json: lowerFirst(f.Name)})
+		if !f.IsExported() || f.Type == metadataType || f.Name == "ErrorCodeOverride" {
+			continue
 		}
+		m := member{index: i, name: f.Name, json: f.Name}
+		if s.capitalised == nil || !s.capitalised(t) {
+			m.json = lowerFirst(f.Name)
+		}
+		members = append(members, m)
 	}
 	s.cache.Store(t, members)
 	return members
