@@ -157,6 +157,8 @@ func (d *decoder) braced(v reflect.Value, at int, what string) error {
 		return d.object(v)
 	case reflect.Map:
 		return d.mapping(v, what)
+	case reflect.Interface:
+		return d.union(v, at, what)
 	}
 	d.problem(at, "", "%s is an object, but %s is expected", what, kindName(v.Type()))
 	return d.skip()

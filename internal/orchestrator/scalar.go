@@ -121,7 +121,7 @@ func kindName(t reflect.Type) string {
 		return "a number"
 	case reflect.Slice:
 		return "a list"
-	case reflect.Struct, reflect.Map:
+	case reflect.Struct, reflect.Map, reflect.Interface:
 		return "an object"
 	}
 	return t.String()
