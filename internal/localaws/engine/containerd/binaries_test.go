@@ -16,7 +16,7 @@ func fakeBinaries(t *testing.T, dir string, without ...string) string {
 		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, nil, 0o700); err != nil { //nolint:gosec // it stands for an executable
+		if err := os.WriteFile(file, nil, 0o700); err != nil { // it stands for an executable
 			t.Fatal(err)
 		}
 	}

@@ -168,7 +168,7 @@ func (e *Engine) writeFiles(spec engine.ContainerSpec, sandbox sandboxRecord) er
 		e.hostnameFile(spec.ID):   hostname(spec) + "\n",
 		e.layout.logFile(spec.ID): "",
 	} {
-		if err := os.WriteFile(file, []byte(contents), 0o644); err != nil { //nolint:gosec // any user of the container reads it
+		if err := os.WriteFile(file, []byte(contents), 0o644); err != nil { // any user of the container reads it
 			return err
 		}
 	}

@@ -98,7 +98,7 @@ func (d *daemon) start(ctx context.Context) (process, error) {
 		return process{}, err
 	}
 	defer func() { _ = out.Close() }()
-	cmd := exec.Command(d.exe, "--config", d.configFile()) //nolint:noctx // it must outlive every context of ours
+	cmd := exec.Command(d.exe, "--config", d.configFile()) // it must outlive every context of ours
 	cmd.Dir = "/"
 	cmd.Env = d.env
 	cmd.Stdout, cmd.Stderr = out, out

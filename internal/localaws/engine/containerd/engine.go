@@ -85,7 +85,9 @@ func Open(ctx context.Context, config Config) (*Engine, error) {
 
 func (e *Engine) open(ctx context.Context) error {
 	// Reading a user's name from an image mounts it for a moment; the mount must be where Teardown finds it.
-	mount.SetTempMountLocation(e.layout.path("tmp"))
+	if err := mount.SetTempMountLocation(e.layout.path("tmp")); err != nil {
+		return fmt.Errorf("choose a place for temporary mounts: %w", err)
+	}
 	containerd, err := e.containerdDaemon().ensure(ctx)
 	if err != nil {
 		return err

@@ -318,7 +318,7 @@ func get(t *testing.T, url string) string {
 
 func writeFile(t *testing.T, file string, contents []byte) {
 	t.Helper()
-	if err := os.WriteFile(file, contents, 0o755); err != nil { //nolint:gosec // an executable
+	if err := os.WriteFile(file, contents, 0o755); err != nil { // an executable
 		t.Fatal(err)
 	}
 }

@@ -85,7 +85,7 @@ func (e *Engine) newSandbox(ctx context.Context, id string) (sandboxRecord, erro
 	if err := os.MkdirAll(e.layout.sandbox(id), 0o700); err != nil {
 		return r, err
 	}
-	if err := os.WriteFile(e.resolvFile(id), hostResolvConf(), 0o644); err != nil { //nolint:gosec // any user of a container reads it
+	if err := os.WriteFile(e.resolvFile(id), hostResolvConf(), 0o644); err != nil { // any user of a container reads it
 		return r, err
 	}
 	space, err := netns.NewNetNS(e.layout.netns())
