@@ -105,6 +105,34 @@ func TestMissingCapabilities(t *testing.T) {
 	}
 }
 
+func TestJudge(t *testing.T) {
+	const all = "CapEff:\t000001fffeffffff\n"
+	for _, c := range []struct {
+		name    string
+		uid     int
+		status  string
+		cgroups bool
+		want    []string
+	}{
+		{"all is well", 0, all, true, nil},
+		{"not root", 1000, all, true, []string{"root (the user id is 1000)", "sudo", "--engine simulated"}},
+		{"root in a container without rights", 0, "CapEff:\t00000000a80425fb\n", true, []string{"CAP_SYS_ADMIN", "CAP_NET_ADMIN"}},
+		{"several at once", 1000, all, false, []string{"root", "cgroup file system"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := judge(c.uid, c.status, c.cgroups)
+			if (err == nil) != (c.want == nil) {
+				t.Fatalf("err = %v", err)
+			}
+			for _, part := range c.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error lacks %q: %v", part, err)
+				}
+			}
+		})
+	}
+}
+
 func TestChooseSubnet(t *testing.T) {
 	prefixes := func(texts ...string) []netip.Prefix {
 		var out []netip.Prefix

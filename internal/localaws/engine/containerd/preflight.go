@@ -38,18 +38,23 @@ const preflightCure = "run with sudo, or use `--engine simulated` when only the 
 
 // Preflight reports what this process lacks to run containers, all of it at once, and the cure. It changes nothing.
 func Preflight() error {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return fmt.Errorf("read this process's capabilities: %w", err)
+	}
+	return judge(os.Geteuid(), string(status), hasCgroups())
+}
+
+// judge names everything that is missing at once.
+func judge(uid int, status string, cgroups bool) error {
 	var lacks []string
-	if uid := os.Geteuid(); uid != 0 {
+	if uid != 0 {
 		lacks = append(lacks, fmt.Sprintf("root (the user id is %d)", uid))
 	} else {
-		status, err := os.ReadFile("/proc/self/status")
-		if err != nil {
-			return fmt.Errorf("read this process's capabilities: %w", err)
-		}
-		lacks = append(lacks, missingCapabilities(string(status))...)
+		lacks = append(lacks, missingCapabilities(status)...)
 	}
-	if !hasCgroups() {
-		lacks = append(lacks, "a cgroup file system at /sys/fs/cgroup")
+	if !cgroups {
+		lacks = append(lacks, "a cgroup file system at "+cgroupRoot)
 	}
 	if len(lacks) == 0 {
 		return nil
