@@ -47,14 +47,15 @@ func TestAWSCLI(t *testing.T) {
 	awsCLI(t, w, "ecr", "put-image", "--repository-name", "app", "--image-tag", "latest", "--image-manifest", manifest)
 	var described struct {
 		ImageDetails []struct {
-			ImageDigest, ImagePushedAt string
-			ImageTags                  []string
+			ImageDigest   string
+			ImagePushedAt any // a number in version 1, text in version 2
+			ImageTags     []string
 		}
 	}
 	if err := json.Unmarshal([]byte(awsCLI(t, w, "ecr", "describe-images", "--repository-name", "app", "--output", "json")), &described); err != nil {
 		t.Fatal(err)
 	}
-	if d := described.ImageDetails; len(d) != 1 || d[0].ImageDigest != digest || len(d[0].ImageTags) != 2 || d[0].ImagePushedAt == "" {
+	if d := described.ImageDetails; len(d) != 1 || d[0].ImageDigest != digest || len(d[0].ImageTags) != 2 || d[0].ImagePushedAt == nil {
 		t.Errorf("describe-images: %+v", described)
 	}
 	got := awsCLI(t, w, "ecr", "batch-get-image", "--repository-name", "app", "--image-ids", "imageTag=latest", "--query", "images[].imageManifest", "--output", "text")

@@ -199,10 +199,10 @@ func uploadProblem(err error, repository, upload string) error {
 	return diskFull(err)
 }
 
-// diskFull makes a full disk an error that SDKs do not hide behind retries.
+// diskFull tells of a full disk. wire sends the code with status 400: SDKs repeat a 500, and every exception about limits.
 func diskFull(err error) error {
 	if errors.Is(err, blob.ErrNoSpace) {
-		return &types.LimitExceededException{Message: aws.String(err.Error() + ": free some space and push again; nothing half done was kept")}
+		return wire.Errorf("ServerException", "%v: free some space and push again; nothing half done was kept", err)
 	}
 	return err
 }
