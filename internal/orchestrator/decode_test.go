@@ -81,7 +81,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"more":              {"{}\n{}", "s.json:2:1: something follows"},
 		"letters count":     {"{\"cluster\": \"äöü\", \"x\": 1}", `s.json:1:20: unknown member "x"`},
 		"union, unknown": {`{"serviceConnectConfiguration": {"enabled": true, "containerConfigurations": [{"loglevel": "INFO"}]}}`,
-			`unknown member "loglevel" in ServiceConnectContainerConfiguration` + "\n" + `  did you mean "logLevel"? (known: logLevel)` + "\n"},
+			`unknown member "loglevel" in ServiceConnectContainerConfiguration` + "\n" + `  did you mean "logLevel"? (known: logLevel)`},
 		"union, empty":      {`{"serviceConnectConfiguration": {"enabled": true, "containerConfigurations": [{}]}}`, `item 1 of "containerConfigurations" must have exactly one member, not 0`},
 		"skips the unknown": {`{"nope": {"a": [1, {"b": []}]}, "neither": 1}`, `s.json:1:33: unknown member "neither"`},
 	}
