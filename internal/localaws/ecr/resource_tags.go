@@ -38,23 +38,38 @@ func mergedTags(old map[string]string, added []types.Tag) (map[string]string, er
 	return merged, nil
 }
 
-// tagged finds the repository that an ARN names, and edits it.
-func (b *Backend) tagged(ctx context.Context, arn *string, edit func(*repository) error) (repository, error) {
+// nameIn is the repository that an ARN names.
+func nameIn(ctx context.Context, arn *string) (*string, error) {
 	if arn == nil {
 		var v wire.Violations
 		v.Add("resourceArn", "null", "Member must not be null")
-		return repository{}, v.Err()
+		return nil, v.Err()
 	}
-	name, ok := strings.CutPrefix(*arn, arnPrefix(regionOf(ctx)))
+	prefix := arnPrefix(regionOf(ctx))
+	name, ok := strings.CutPrefix(*arn, prefix)
 	if !ok {
-		return repository{}, invalidParameter("Invalid parameter at 'resourceArn' failed to satisfy constraint: 'must start with %s'", arnPrefix(regionOf(ctx)))
+		return nil, invalidParameter("Invalid parameter at 'resourceArn' failed to satisfy constraint: 'must start with %s'", prefix)
 	}
-	return b.change(ctx, nil, &name, edit)
+	return &name, nil
+}
+
+// changeTags edits the tags of the repository that an ARN names.
+func (b *Backend) changeTags(ctx context.Context, arn *string, edit func(*repository) error) error {
+	name, err := nameIn(ctx, arn)
+	if err != nil {
+		return err
+	}
+	_, err = b.change(ctx, nil, name, edit)
+	return err
 }
 
 // ListTagsForResource gives a repository's tags in the order of their keys.
 func (b *Backend) ListTagsForResource(ctx context.Context, in *ecr.ListTagsForResourceInput) (*ecr.ListTagsForResourceOutput, error) {
-	r, err := b.tagged(ctx, in.ResourceArn, func(*repository) error { return nil })
+	name, err := nameIn(ctx, in.ResourceArn)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.repository(ctx, nil, name)
 	if err != nil {
 		return nil, err
 	}
@@ -70,11 +85,14 @@ func (b *Backend) TagResource(ctx context.Context, in *ecr.TagResourceInput) (*e
 	if err := wire.Required(in, "ResourceArn", "Tags"); err != nil {
 		return nil, err
 	}
-	_, err := b.tagged(ctx, in.ResourceArn, func(r *repository) (err error) {
+	err := b.changeTags(ctx, in.ResourceArn, func(r *repository) (err error) {
 		r.Tags, err = mergedTags(r.Tags, in.Tags)
 		return err
 	})
-	return &ecr.TagResourceOutput{}, err
+	if err != nil {
+		return nil, err
+	}
+	return &ecr.TagResourceOutput{}, nil
 }
 
 // UntagResource removes tags from a repository.
@@ -82,11 +100,14 @@ func (b *Backend) UntagResource(ctx context.Context, in *ecr.UntagResourceInput)
 	if err := wire.Required(in, "ResourceArn", "TagKeys"); err != nil {
 		return nil, err
 	}
-	_, err := b.tagged(ctx, in.ResourceArn, func(r *repository) error {
+	err := b.changeTags(ctx, in.ResourceArn, func(r *repository) error {
 		for _, key := range in.TagKeys {
 			delete(r.Tags, key)
 		}
 		return nil
 	})
-	return &ecr.UntagResourceOutput{}, err
+	if err != nil {
+		return nil, err
+	}
+	return &ecr.UntagResourceOutput{}, nil
 }
