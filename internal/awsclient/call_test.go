@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -184,15 +185,16 @@ func TestThrottlingSlowsTheCategoryDown(t *testing.T) {
 }
 
 func TestOverANetwork(t *testing.T) {
-	dropped := 0
+	var calls atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if dropped++; dropped <= 3 {
+		call := calls.Add(1)
+		if call <= 3 {
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			if dropped == 2 { // break off in the middle of an answer
+			if call == 2 { // break off in the middle of an answer
 				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"services\":")
 			}
 			_ = conn.Close()
@@ -208,7 +210,7 @@ func TestOverANetwork(t *testing.T) {
 	if err := describe(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	if dropped != 4 {
-		t.Errorf("called %d times, want 4", dropped)
+	if n := calls.Load(); n != 4 {
+		t.Errorf("called %d times, want 4", n)
 	}
 }

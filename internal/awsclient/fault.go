@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"syscall"
@@ -61,10 +62,10 @@ func faultOf(err error) fault {
 	}
 	if status := statusOf(err); status != 0 {
 		switch {
-		case status == 429:
+		case status == http.StatusTooManyRequests:
 			return faultThrottled
-		case status >= 500 && status != 501, truncated(err):
-			return faultUnsure
+		case status >= 500 && status != http.StatusNotImplemented, connectionFault(err) == faultUnsure:
+			return faultUnsure // the latter: the connection broke in the middle of the answer
 		}
 		return faultFinal
 	}
