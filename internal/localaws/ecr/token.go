@@ -16,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/store"
-	"github.com/medusa-deploy/medusa-deploy/internal/localaws/wire"
 )
 
 const (
@@ -85,13 +84,8 @@ func (b *Backend) redeem(password string, now time.Time) (token, error) {
 	return t, nil
 }
 
-// GetAuthorizationToken issues a registry password for the caller's region.
-func (b *Backend) GetAuthorizationToken(ctx context.Context, in *ecr.GetAuthorizationTokenInput) (*ecr.GetAuthorizationTokenOutput, error) {
-	for _, id := range in.RegistryIds {
-		if id != wire.AccountID {
-			return nil, invalidParameter("Invalid parameter at 'registryIds' failed to satisfy constraint: 'local AWS has the registry %s only, not %s'", wire.AccountID, id)
-		}
-	}
+// GetAuthorizationToken issues a registry password for the caller's region. Registry ids change nothing, as in AWS.
+func (b *Backend) GetAuthorizationToken(ctx context.Context, _ *ecr.GetAuthorizationTokenInput) (*ecr.GetAuthorizationTokenOutput, error) {
 	expires := time.Now().Add(tokenLife).Truncate(time.Second).UTC()
 	password := b.issue(token{Region: regionOf(ctx), Expires: expires.Unix()})
 	authorization := base64.StdEncoding.EncodeToString([]byte(tokenUser + ":" + password))

@@ -179,7 +179,7 @@ func (u *upload) write(r io.Reader) (readErr, writeErr error) {
 	if closeErr := f.Close(); writeErr == nil {
 		writeErr = closeErr
 	}
-	if readErr == io.EOF {
+	if errors.Is(readErr, io.EOF) {
 		readErr = nil
 	}
 	return readErr, writeErr
