@@ -121,12 +121,3 @@ func serviceOfGroup(group string) string {
 
 // lastPart is what follows the last slash of an ARN.
 func lastPart(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
-
-// clusterOf is the cluster of a task's ARN, arn:…:task/CLUSTER/ID; empty in the old form without it.
-func clusterOf(taskARN string) string {
-	parts := strings.Split(taskARN, "/")
-	if len(parts) != 3 {
-		return ""
-	}
-	return parts[1]
-}

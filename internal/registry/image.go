@@ -92,7 +92,8 @@ func (r *Registry) manifest(ctx context.Context, repository, reference string) (
 	if err != nil {
 		return types.Image{}, missing(err)
 	}
-	for _, f := range out.Failures {
+	if len(out.Failures) > 0 { // one image was asked for
+		f := out.Failures[0]
 		if f.FailureCode == types.ImageFailureCodeImageNotFound {
 			return types.Image{}, release.ErrNotFound
 		}
@@ -140,7 +141,7 @@ func (r *Registry) read(ctx context.Context, repository string, found types.Imag
 	}
 	c.labels, c.size = config.Config.Labels, m.size()
 	if config.OS != "" {
-		c.platforms = []string{config.platform.String()}
+		c.platforms = []string{config.String()}
 	}
 	return c, nil
 }

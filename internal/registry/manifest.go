@@ -30,10 +30,10 @@ type platform struct {
 // String is OS/ARCHITECTURE[/VARIANT], as builders take it. arm64 means v8 and goes without.
 func (p platform) String() string {
 	s := p.OS + "/" + p.Architecture
-	if p.Variant != "" && !(p.Architecture == "arm64" && p.Variant == "v8") {
-		s += "/" + p.Variant
+	if p.Variant == "" || p.Architecture == "arm64" && p.Variant == "v8" {
+		return s
 	}
-	return s
+	return s + "/" + p.Variant
 }
 
 // manifest is what this package reads of a manifest or an index.
