@@ -1,0 +1,124 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/moby/buildkit/client"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+)
+
+// greetingTimeout is how long a daemon may take to answer its first call: a local socket answers in a millisecond, a
+// daemon behind TCP or on a machine under load needs longer.
+const greetingTimeout = 20 * time.Second
+
+// Config says which BuildKit daemon builds.
+type Config struct {
+	// Address is where the daemon listens, in BUILDKIT_HOST's own syntax: unix:///run/…/buildkitd.sock, tcp://HOST:PORT.
+	Address string
+	// Reason says why this daemon was chosen, for people: "BUILDKIT_HOST".
+	Reason string
+	// PlainHTTP lists the registries (HOST:PORT) that are spoken to without TLS.
+	PlainHTTP []string
+	// Credentials opens the registries that a build reads from: the registry cache, and base images in the target's own
+	// registry. ok is false for a host that it does not know, which is then read anonymously. Nil: all anonymously.
+	Credentials func(ctx context.Context, host string) (auth release.Credentials, ok bool, err error)
+	// Log is for operators; nil discards.
+	Log *slog.Logger
+}
+
+// BuildKit builds with one BuildKit daemon. It is safe for concurrent use and keeps no connection between calls.
+type BuildKit struct {
+	config Config
+	log    *slog.Logger
+}
+
+var _ release.Builder = (*BuildKit)(nil)
+
+// New gives a builder on the daemon that c names. It does not connect: an unreachable daemon is Build's error.
+func New(c Config) (*BuildKit, error) {
+	if c.Address == "" {
+		return nil, errors.New("no address of a BuildKit daemon: set BUILDKIT_HOST to one, or start the built-in engine with `medusa-deploy local up`")
+	}
+	log := c.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &BuildKit{config: c, log: log}, nil
+}
+
+// Name implements release.Builder.
+func (b *BuildKit) Name() string {
+	if b.config.Reason == "" {
+		return "BuildKit at " + b.config.Address
+	}
+	return "BuildKit (" + b.config.Reason + ")"
+}
+
+// Build implements release.Builder. The image stays in the daemon's store.
+func (b *BuildKit) Build(ctx context.Context, req release.BuildRequest, emit release.Emit) (release.Image, error) {
+	s, err := b.prepare(req, "", release.Credentials{}, emit)
+	if err != nil {
+		return release.Image{}, err
+	}
+	var image release.Image
+	err = b.connected(ctx, func(c *client.Client) error {
+		digest, err := b.solve(ctx, c, s)
+		if err != nil {
+			return err
+		}
+		image, err = inspect(ctx, c.ContentClient(), digest)
+		return err
+	})
+	if err != nil {
+		return release.Image{}, err
+	}
+	image.Repository = req.Repository
+	return image, nil
+}
+
+// Push implements release.Builder. It solves the same build again, which the daemon answers from its cache, with an
+// exporter that pushes: only layers that the registry lacks move.
+func (b *BuildKit) Push(ctx context.Context, req release.BuildRequest, want release.Digest, tag string, auth release.Credentials, emit release.Emit) error {
+	if tag == "" {
+		return fmt.Errorf("push %s: no tag given", req.Repository)
+	}
+	// What was built without cache is in the cache now; building it once more would give another image.
+	req.NoCache = false
+	s, err := b.prepare(req, tag, auth, emit)
+	if err != nil {
+		return err
+	}
+	return b.connected(ctx, func(c *client.Client) error {
+		got, err := b.solve(ctx, c, s)
+		if err != nil {
+			return err
+		}
+		if got != want {
+			return fmt.Errorf("%s:%s is %s now, but %s was built: something that the image is made from changed in between; build again", req.Repository, tag, got, want)
+		}
+		return nil
+	})
+}
+
+// connected runs do with a connection to the daemon that is known to answer.
+func (b *BuildKit) connected(ctx context.Context, do func(*client.Client) error) (err error) {
+	c, err := client.New(ctx, b.config.Address)
+	if err != nil {
+		return b.unreachable(err)
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	greeting, cancel := context.WithTimeout(ctx, greetingTimeout)
+	defer cancel()
+	if _, err := c.Info(greeting); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return b.unreachable(err)
+	}
+	return do(c)
+}

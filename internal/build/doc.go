@@ -1,0 +1,8 @@
+// Package build is the release.Builder on BuildKit: it turns a build context into an image whose manifest digest is
+// known before anything is pushed, and sends that image to a registry.
+//
+// It owns everything that is BuildKit's: the solve request, the session that serves files and credentials, the
+// translation of BuildKit's progress into events and of its failures into errors with a place and a cure. It is the only
+// package that imports BuildKit's client. It must not know who runs the daemon, what ECR or ECS are, or how events are
+// shown; and it writes no file and reads no Docker configuration, so that credentials exist in memory alone.
+package build

@@ -1,0 +1,141 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/solver/errdefs"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+)
+
+func baseName(path string) string { return filepath.Base(path) }
+
+// unreachable explains a daemon that does not answer.
+func (b *BuildKit) unreachable(err error) error {
+	return fmt.Errorf("no BuildKit daemon answers at %s (chosen by %s): %w\n  start it, or set BUILDKIT_HOST to one that runs; `medusa-deploy local up` starts the built-in engine",
+		b.config.Address, orElse(b.config.Reason, "configuration"), err)
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// explain turns a failed solve into an error that says where, why and what to do.
+func (b *BuildKit) explain(ctx context.Context, s *solving, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	cause := errors.New(s.progress.censor(err.Error()))
+	failed := s.progress.find(failedVertex(err))
+	if isPush(failed) {
+		return explainPush(s, cause)
+	}
+	if hint := explainSyntax(s.req, cause); hint != nil {
+		return hint
+	}
+	built := &release.BuildError{Step: "Dockerfile", Dockerfile: s.req.Dockerfile, Line: failedLine(err), Err: cause}
+	if failed != nil {
+		built.Log = failed.output.last
+		if failed.name != "" {
+			built.Step = failed.name
+		}
+	}
+	built.Err = withCure(s.req, built, cause)
+	return built
+}
+
+// failedVertex is the digest of the step that failed; empty when the daemon does not say.
+func failedVertex(err error) string {
+	var vertex *errdefs.VertexError
+	if errors.As(err, &vertex) {
+		return vertex.GetDigest()
+	}
+	return ""
+}
+
+// failedLine is the first line of the Dockerfile instruction that failed; 0 when the daemon does not say.
+func failedLine(err error) int {
+	for _, source := range errdefs.Sources(err) {
+		for _, r := range source.GetRanges() {
+			if line := int(r.GetStart().GetLine()); line > 0 {
+				return line
+			}
+		}
+	}
+	return 0
+}
+
+func isPush(s *step) bool { return s != nil && strings.HasPrefix(s.name, "exporting to image") }
+
+// explainPush names the registry and what its answer means.
+func explainPush(s *solving, cause error) error {
+	host, _, _ := strings.Cut(s.req.Repository, "/")
+	text := cause.Error()
+	switch {
+	case containsAny(text, "401 Unauthorized", "403 Forbidden", "no basic auth credentials", "authorization failed"):
+		return fmt.Errorf("push to %s: the registry %s refused the credentials of %q: %w\n  they may have expired (run the command again), or lack ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload, ecr:BatchCheckLayerAvailability and ecr:PutImage",
+			s.req.Repository, host, s.auth.Username, cause)
+	case containsAny(text, "server gave HTTP response to HTTPS client"):
+		return fmt.Errorf("push to %s: the registry %s speaks plain HTTP and the builder expects TLS: %w\n  tell the BuildKit daemon so in its buildkitd.toml: [registry.%q] http = true",
+			s.req.Repository, host, cause, host)
+	}
+	return fmt.Errorf("push to %s: %w", s.req.Repository, cause)
+}
+
+// explainSyntax recognises a frontend that could not be downloaded.
+func explainSyntax(req release.BuildRequest, cause error) error {
+	raw, err := os.ReadFile(req.Dockerfile)
+	if err != nil {
+		return nil // the build read it a moment ago; its own error says more
+	}
+	frontend, _, ranges, ok := parser.DetectSyntax(raw)
+	if !ok || !strings.Contains(cause.Error(), strings.TrimPrefix(frontend, "docker.io/")) || !unfetched(cause) {
+		return nil
+	}
+	line := 1
+	if len(ranges) > 0 {
+		line = int(ranges[0].Start.Line)
+	}
+	return &release.BuildError{
+		Step: "# syntax=" + frontend, Dockerfile: req.Dockerfile, Line: line,
+		Err: fmt.Errorf("this line has the builder download a Dockerfile frontend, and it could not: %w\n  remove the line: the builder has a frontend of its own; or give the builder access to the registry", cause),
+	}
+}
+
+// withCure adds what to do, where that is known.
+func withCure(req release.BuildRequest, failed *release.BuildError, cause error) error {
+	text := cause.Error() + "\n" + strings.Join(failed.Log, "\n")
+	switch {
+	case containsAny(text, "exec format error", "runtime execution on platform"):
+		return fmt.Errorf("%w\n  the step runs a program of another processor than the builder's (%s), and the builder cannot emulate it: install QEMU's binfmt handlers there, build on such a machine, or compile with FROM --platform=$BUILDPLATFORM",
+			cause, orElse(strings.Join(req.Platforms, ", "), "the base image's"))
+	case strings.Contains(text, "failed to resolve source metadata") && unfetched(cause):
+		return fmt.Errorf("%w\n  the builder could not reach the base image's registry: check its network, or name an image in a registry that it reaches", cause)
+	case strings.Contains(text, "failed to compute cache key") && strings.Contains(text, "not found"):
+		return fmt.Errorf("%w\n  the path is taken from the build context %s: is it there, and does .dockerignore let it through?", cause, req.ContextDir)
+	}
+	return cause
+}
+
+// unfetched says whether an error is a registry that could not be reached, rather than one that answered.
+func unfetched(err error) bool {
+	return containsAny(err.Error(), "dial tcp", "no such host", "i/o timeout", "connection refused", "TLS handshake", "EOF", "x509", "proxyconnect", "Forbidden", "failed to do request")
+}
+
+func containsAny(text string, parts ...string) bool {
+	for _, part := range parts {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}

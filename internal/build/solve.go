@@ -1,0 +1,160 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	"github.com/moby/buildkit/session"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+)
+
+// unpushedTag names an image in the daemon's store until it is pushed under its final name.
+const unpushedTag = "medusa-deploy-build"
+
+// statusBuffer lets the daemon run ahead of a face that is slow to draw.
+const statusBuffer = 64
+
+// solving is one request to the daemon and what listens to it.
+type solving struct {
+	req      release.BuildRequest
+	auth     release.Credentials
+	options  client.SolveOpt
+	progress *progress
+}
+
+// prepare makes the request; with a tag it pushes.
+func (b *BuildKit) prepare(req release.BuildRequest, tag string, auth release.Credentials, emit release.Emit) (*solving, error) {
+	mounts, err := sources(req)
+	if err != nil {
+		return nil, err
+	}
+	push := tag != ""
+	options := client.SolveOpt{
+		Frontend:      "dockerfile.v0",
+		FrontendAttrs: frontendAttrs(req),
+		LocalMounts:   mounts,
+		// The same directory keeps its place in the daemon, so that only changed files are sent.
+		SharedKey: req.ContextDir,
+		Exports:   []client.ExportEntry{{Type: client.ExporterImage, Attrs: b.exportAttrs(req, tag)}},
+		Session:   []session.Attachable{&credentials{push: auth, others: b.config.Credentials}},
+	}
+	if cache := cacheReference(req); cache != "" {
+		options.CacheImports = []client.CacheOptionsEntry{{Type: "registry", Attrs: b.cacheImportAttrs(cache)}}
+		if push { // only now are there credentials that may write
+			options.CacheExports = []client.CacheOptionsEntry{{Type: "registry", Attrs: b.cacheExportAttrs(cache)}}
+		}
+	}
+	return &solving{req: req, auth: auth, options: options, progress: newProgress(emit, push, auth.Password)}, nil
+}
+
+// frontendAttrs are the Dockerfile frontend's options.
+// https://github.com/moby/buildkit/blob/master/frontend/dockerui/config.go
+func frontendAttrs(req release.BuildRequest) map[string]string {
+	attrs := map[string]string{"filename": baseName(req.Dockerfile)}
+	if req.Stage != "" {
+		attrs["target"] = req.Stage
+	}
+	if len(req.Platforms) > 0 {
+		attrs["platform"] = strings.Join(req.Platforms, ",")
+	}
+	if len(req.Platforms) > 1 {
+		attrs["multi-platform"] = "true"
+	}
+	if req.NoCache {
+		attrs["no-cache"] = ""
+	}
+	if !req.Epoch.IsZero() {
+		attrs["build-arg:SOURCE_DATE_EPOCH"] = strconv.FormatInt(req.Epoch.Unix(), 10)
+	}
+	for name, value := range req.Args {
+		attrs["build-arg:"+name] = value
+	}
+	for name, value := range req.Labels {
+		attrs["label:"+name] = value
+	}
+	return attrs
+}
+
+// exportAttrs are the image exporter's options. No attestation is asked for, so that one platform gives a plain manifest.
+// https://github.com/moby/buildkit#imageregistry
+func (b *BuildKit) exportAttrs(req release.BuildRequest, tag string) map[string]string {
+	attrs := map[string]string{
+		string(exptypes.OptKeyName):             req.Repository + ":" + unpushedTag,
+		string(exptypes.OptKeyOCITypes):         "true",
+		string(exptypes.OptKeyLayerCompression): "gzip",
+	}
+	if !req.Epoch.IsZero() {
+		attrs[string(exptypes.OptKeyRewriteTimestamp)] = "true"
+	}
+	if tag != "" {
+		attrs[string(exptypes.OptKeyName)] = req.Repository + ":" + tag
+		attrs[string(exptypes.OptKeyPush)] = "true"
+		if b.plainHTTP(req.Repository) {
+			attrs[string(exptypes.OptKeyInsecure)] = "true"
+		}
+	}
+	return attrs
+}
+
+// cacheReference completes a cache reference: a lone word is a tag in the image's own repository.
+func cacheReference(req release.BuildRequest) string {
+	if req.CacheRef == "" || strings.ContainsAny(req.CacheRef, "/:") {
+		return req.CacheRef
+	}
+	return req.Repository + ":" + req.CacheRef
+}
+
+func (b *BuildKit) cacheImportAttrs(ref string) map[string]string {
+	attrs := map[string]string{"ref": ref}
+	if b.plainHTTP(ref) {
+		attrs["registry.insecure"] = "true"
+	}
+	return attrs
+}
+
+// cacheExportAttrs include image-manifest, without which ECR answers 400, and ignore-error: a cache that cannot be
+// written makes the next build slow, not this one wrong.
+func (b *BuildKit) cacheExportAttrs(ref string) map[string]string {
+	attrs := b.cacheImportAttrs(ref)
+	attrs["mode"] = "max"
+	attrs["image-manifest"] = "true"
+	attrs["oci-mediatypes"] = "true"
+	attrs["ignore-error"] = "true"
+	return attrs
+}
+
+func (b *BuildKit) plainHTTP(reference string) bool {
+	host, _, _ := strings.Cut(reference, "/")
+	return slices.Contains(b.config.PlainHTTP, host)
+}
+
+// solve runs the request to its end and gives the digest of what it exported.
+func (b *BuildKit) solve(ctx context.Context, c *client.Client, s *solving) (release.Digest, error) {
+	statuses := make(chan *client.SolveStatus, statusBuffer)
+	var response *client.SolveResponse
+	var both errgroup.Group
+	both.Go(func() (err error) {
+		response, err = c.Solve(ctx, nil, s.options, statuses)
+		return err
+	})
+	for status := range statuses {
+		s.progress.observe(status)
+	}
+	err := both.Wait()
+	s.progress.end()
+	if err != nil {
+		return "", b.explain(ctx, s, err)
+	}
+	digest := release.Digest(response.ExporterResponse[exptypes.ExporterImageDigestKey])
+	if !digest.Valid() {
+		return "", fmt.Errorf("%s reported no image digest (%q): it needs BuildKit 0.12 or newer", b.Name(), digest)
+	}
+	return digest, nil
+}
