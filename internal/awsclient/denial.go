@@ -23,7 +23,7 @@ func parseDenial(message, call string) Denial {
 	if m == nil {
 		return Denial{Action: call, Reason: message}
 	}
-	d := Denial{Principal: m[1], Action: strings.TrimRight(m[2], ".,;"), Resource: strings.TrimRight(m[3], ".,;"), Reason: m[4]}
+	d := Denial{Principal: m[1], Action: orElse(strings.TrimRight(m[2], ".,;"), call), Resource: strings.TrimRight(m[3], ".,;"), Reason: m[4]}
 	d.Reason = strings.TrimPrefix(strings.TrimPrefix(d.Reason, "because "), "with ")
 	return d
 }
