@@ -103,25 +103,32 @@ func (r *run) restoreTag(ctx context.Context, t Target, back Digest) error {
 	return nil
 }
 
-// goBackService brings one service back: a rollout in flight is stopped, one that succeeded is undone by another.
+// goBackService brings one service back: a rollout in flight is stopped, and what ECS did not take back itself, because
+// the rollout had succeeded or its circuit breaker does not roll back, is undone by another deployment.
 func (r *run) goBackService(ctx context.Context, t Target, m *move, back Digest) error {
 	o, err := r.Orchestrator.Observe(ctx, t.Cluster, m.rollout)
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", m.name, err)
 	}
 	m.last = o
-	if o.Status == statusSuccessful {
-		return r.undo(ctx, t, m, back)
-	}
 	if inFlight(o.Status) {
 		if err := r.Orchestrator.Stop(ctx, m.rollout); err != nil {
 			return fmt.Errorf("stop the rollout of %s: %w", m.name, err)
 		}
 	}
-	return r.awaitEnd(ctx, t, m)
+	if err := r.awaitEnd(ctx, t, m); err != nil {
+		return err
+	}
+	switch m.last.Status {
+	case statusRollbackSuccessful:
+		return nil
+	case statusRollbackFailed:
+		return fmt.Errorf("%s: ECS could not roll back: %s", m.name, orElse(m.last.StatusReason, "no reason given"))
+	}
+	return r.undo(ctx, t, m, back)
 }
 
-// undo rolls a service that had already succeeded back to the restored tag.
+// undo brings a service to what the restored tag names; without an earlier image there is nothing to bring it to.
 func (r *run) undo(ctx context.Context, t Target, m *move, back Digest) error {
 	if back == "" {
 		return nil
@@ -134,28 +141,28 @@ func (r *run) undo(ctx context.Context, t Target, m *move, back Digest) error {
 	return r.watch(ctx, t, undone, Image{Repository: r.repository, Digest: back})
 }
 
-// awaitEnd waits until ECS has ended a rollout that was given up.
+// awaitEnd waits until ECS has ended a rollout.
 func (r *run) awaitEnd(ctx context.Context, t Target, m *move) error {
 	seen := newSightings(r.Emit, m)
-	for {
+	for !ended(m.last.Status) {
+		if err := pause(ctx, r.PollMin); err != nil {
+			return fmt.Errorf("wait for %s to go back: %w", m.name, err)
+		}
 		o, err := r.Orchestrator.Observe(ctx, t.Cluster, m.rollout)
 		if err != nil {
 			return fmt.Errorf("wait for %s to go back: %w", m.name, err)
 		}
 		seen.report(o)
 		m.last = o
-		switch o.Status {
-		case statusRollbackSuccessful:
-			return nil
-		case statusStopped:
-			return nil
-		case statusRollbackFailed:
-			return fmt.Errorf("%s: ECS could not roll back: %s", m.name, orElse(o.StatusReason, "no reason given"))
-		case statusSuccessful:
-			return fmt.Errorf("%s: the deployment succeeded while it was being stopped", m.name)
-		}
-		if err := pause(ctx, r.PollMin); err != nil {
-			return fmt.Errorf("wait for %s to go back: %w", m.name, err)
-		}
 	}
+	return nil
+}
+
+// ended reports whether a service deployment in this status will not change any more.
+func ended(status string) bool {
+	switch status {
+	case statusSuccessful, statusStopped, statusRollbackSuccessful, statusRollbackFailed:
+		return true
+	}
+	return false
 }

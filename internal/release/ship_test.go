@@ -35,6 +35,8 @@ func TestShip(t *testing.T) {
 			outcome: OutcomeRolledBack, exit: ExitRolledBack, latest: oldDigest, running: oldDigest, explanation: "ended by itself with exit code 1"},
 		"ECS's breaker was first": {runs: oldDigest, plan: []string{statusInProgress, statusRollbackInProgress, statusRollbackSuccessful},
 			outcome: OutcomeRolledBack, exit: ExitRolledBack, latest: oldDigest, running: oldDigest},
+		"ECS's breaker does not roll back: undone by us": {runs: oldDigest, plan: []string{statusInProgress, statusStopped},
+			outcome: OutcomeRolledBack, exit: ExitRolledBack, latest: oldDigest, running: oldDigest},
 		"rollback failed": {runs: oldDigest, plan: []string{statusRollbackFailed},
 			outcome: OutcomeFailed, exit: ExitNotRolledBack, latest: oldDigest, running: oldDigest},
 		"never ends": {runs: oldDigest, plan: []string{statusInProgress},
