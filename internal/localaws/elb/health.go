@@ -45,7 +45,7 @@ type pace struct {
 func defaultPace() pace {
 	return pace{
 		eager: 100 * time.Millisecond, regular: time.Second, timeout: 2 * time.Second,
-		silentPatience: 30 * time.Second, wrongPatience: 5 * time.Second,
+		silentPatience: 30 * time.Second, wrongPatience: 10 * time.Second,
 	}
 }
 

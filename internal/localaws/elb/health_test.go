@@ -23,12 +23,12 @@ func TestCheckRecord(t *testing.T) {
 		{"healthy at the first success", []step{{good, 1, Healthy}}},
 		{"a slow start is not held against it", []step{{silent, 299, Initial}, {good, 1, Healthy}}},
 		{"nobody listens for 30 s", []step{{silent, 300, Initial}, {silent, 1, Unhealthy}}},
-		{"wrong answers for 5 s", []step{{wrong, 50, Initial}, {wrong, 1, Unhealthy}}},
-		{"silence starts the patience with answers anew", []step{{wrong, 40, Initial}, {silent, 1, Initial}, {wrong, 50, Initial}, {wrong, 1, Unhealthy}}},
+		{"wrong answers for 10 s", []step{{wrong, 100, Initial}, {wrong, 1, Unhealthy}}},
+		{"silence starts the patience with answers anew", []step{{wrong, 90, Initial}, {silent, 1, Initial}, {wrong, 100, Initial}, {wrong, 1, Unhealthy}}},
 		{"one failure is forgiven", []step{{good, 1, Healthy}, {wrong, 1, Healthy}, {good, 1, Healthy}, {silent, 1, Healthy}}},
 		{"two failures in a row are not", []step{{good, 1, Healthy}, {wrong, 1, Healthy}, {silent, 1, Unhealthy}}},
 		{"an unhealthy one needs two successes", []step{{good, 1, Healthy}, {wrong, 2, Unhealthy}, {good, 1, Unhealthy}, {wrong, 1, Unhealthy}, {good, 1, Unhealthy}, {good, 1, Healthy}}},
-		{"also when it never was healthy", []step{{wrong, 51, Unhealthy}, {good, 1, Unhealthy}, {good, 1, Healthy}}},
+		{"also when it never was healthy", []step{{wrong, 101, Unhealthy}, {good, 1, Unhealthy}, {good, 1, Healthy}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
