@@ -37,7 +37,8 @@ func (b *BuildKit) explain(ctx context.Context, s *solving, err error) error {
 	cause := errors.New(s.progress.censor(err.Error()))
 	failed := s.progress.find(failedVertex(err))
 	if isPush(failed) {
-		return explainPush(s, cause)
+		host, _, _ := strings.Cut(s.req.Repository, "/")
+		return explainPush(host, s.req.Repository, s.auth, cause)
 	}
 	if hint := explainSyntax(s.req, cause); hint != nil {
 		return hint
@@ -77,18 +78,17 @@ func failedLine(err error) int {
 func isPush(s *step) bool { return s != nil && strings.HasPrefix(s.name, "exporting to image") }
 
 // explainPush names the registry and what its answer means.
-func explainPush(s *solving, cause error) error {
-	host, _, _ := strings.Cut(s.req.Repository, "/")
+func explainPush(host, name string, auth release.Credentials, cause error) error {
 	text := cause.Error()
 	switch {
-	case containsAny(text, "401 Unauthorized", "403 Forbidden", "no basic auth credentials", "authorization failed"):
+	case containsAny(text, "401 Unauthorized", "UNAUTHORIZED", "403 Forbidden", "DENIED", "no basic auth credentials", "authorization failed"):
 		return fmt.Errorf("push to %s: the registry %s refused the credentials of %q: %w\n  they may have expired (run the command again), or lack ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload, ecr:BatchCheckLayerAvailability and ecr:PutImage",
-			s.req.Repository, host, s.auth.Username, cause)
+			name, host, auth.Username, cause)
 	case containsAny(text, "server gave HTTP response to HTTPS client"):
 		return fmt.Errorf("push to %s: the registry %s speaks plain HTTP and the builder expects TLS: %w\n  tell the BuildKit daemon so in its buildkitd.toml: [registry.%q] http = true",
-			s.req.Repository, host, cause, host)
+			name, host, cause, host)
 	}
-	return fmt.Errorf("push to %s: %w", s.req.Repository, cause)
+	return fmt.Errorf("push to %s: %w", name, cause)
 }
 
 // explainSyntax recognises a frontend that could not be downloaded.

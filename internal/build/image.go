@@ -60,10 +60,18 @@ func (r reader) manifest(ctx context.Context, of digest.Digest, image *release.I
 	return nil
 }
 
-func (r reader) json(ctx context.Context, of digest.Digest, into any) error {
+func (r reader) read(ctx context.Context, of digest.Digest) ([]byte, error) {
 	raw, err := content.ReadBlob(ctx, r.store, ocispec.Descriptor{Digest: of})
 	if err != nil {
-		return fmt.Errorf("read what was built (%s) from the builder: %w", of, err)
+		return nil, fmt.Errorf("read what was built (%s) from the builder: %w", of, err)
+	}
+	return raw, nil
+}
+
+func (r reader) json(ctx context.Context, of digest.Digest, into any) error {
+	raw, err := r.read(ctx, of)
+	if err != nil {
+		return err
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
 		return fmt.Errorf("read what was built (%s): %w", of, err)

@@ -1,6 +1,8 @@
 package build_test
 
 import (
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -25,7 +27,7 @@ const secret = "s3cret-Token-of-the-Registry"
 func startRegistry(t *testing.T) *guarded {
 	t.Helper()
 	g := &guarded{}
-	inner := registry.New()
+	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, _ := r.BasicAuth(); user != "AWS" || password != secret {
 			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
@@ -69,6 +71,24 @@ func (g *guarded) credentials() release.Credentials {
 // get reads from the registry; it gives the manifest's digest and its bytes.
 func (g *guarded) get(t *testing.T, repository, tag string) (release.Digest, []byte) {
 	t.Helper()
+	resp := g.ask(t, repository, tag)
+	defer func() { _ = resp.Body.Close() }()
+	body := readAll(t, resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %s %s", resp.Request.URL, resp.Status, body)
+	}
+	return release.Digest(resp.Header.Get("Docker-Content-Digest")), body
+}
+
+func (g *guarded) has(t *testing.T, repository, tag string) bool {
+	t.Helper()
+	resp := g.ask(t, repository, tag)
+	defer func() { _ = resp.Body.Close() }()
+	return resp.StatusCode == http.StatusOK
+}
+
+func (g *guarded) ask(t *testing.T, repository, tag string) *http.Response {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+g.host+"/v2/"+repository+"/manifests/"+tag, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -79,10 +99,5 @@ func (g *guarded) get(t *testing.T, repository, tag string) (release.Digest, []b
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	body := readAll(t, resp.Body)
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("GET %s: %s %s", req.URL, resp.Status, body)
-	}
-	return release.Digest(resp.Header.Get("Docker-Content-Digest")), body
+	return resp
 }

@@ -15,8 +15,10 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
-// unpushedTag names an image in the daemon's store until it is pushed under its final name.
-const unpushedTag = "medusa-deploy-build"
+// layerEpoch is the SOURCE_DATE_EPOCH that the Dockerfile sees: one and the same for every commit. BuildKit makes it part
+// of each WORKDIR, so that the commit's own time there would have every step after it run again with every commit. The
+// exporter gets the commit's time apart, for the image's creation date.
+const layerEpoch = "0"
 
 // statusBuffer lets the daemon run ahead of a face that is slow to draw.
 const statusBuffer = 64
@@ -29,20 +31,19 @@ type solving struct {
 	progress *progress
 }
 
-// prepare makes the request; with a tag it pushes.
-func (b *BuildKit) prepare(req release.BuildRequest, tag string, auth release.Credentials, emit release.Emit) (*solving, error) {
+// prepare makes the request.
+func (b *BuildKit) prepare(req release.BuildRequest, push bool, auth release.Credentials, emit release.Emit) (*solving, error) {
 	mounts, err := sources(req)
 	if err != nil {
 		return nil, err
 	}
-	push := tag != ""
 	options := client.SolveOpt{
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: frontendAttrs(req),
 		LocalMounts:   mounts,
 		// The same directory keeps its place in the daemon, so that only changed files are sent.
 		SharedKey: req.ContextDir,
-		Exports:   []client.ExportEntry{{Type: client.ExporterImage, Attrs: b.exportAttrs(req, tag)}},
+		Exports:   []client.ExportEntry{{Type: client.ExporterImage, Attrs: b.exportAttrs(req, push)}},
 		Session:   []session.Attachable{&credentials{push: auth, others: b.config.Credentials}},
 	}
 	if cache := cacheReference(req); cache != "" {
@@ -71,7 +72,7 @@ func frontendAttrs(req release.BuildRequest) map[string]string {
 		attrs["no-cache"] = ""
 	}
 	if !req.Epoch.IsZero() {
-		attrs["build-arg:SOURCE_DATE_EPOCH"] = strconv.FormatInt(req.Epoch.Unix(), 10)
+		attrs["build-arg:SOURCE_DATE_EPOCH"] = layerEpoch
 	}
 	for name, value := range req.Args {
 		attrs["build-arg:"+name] = value
@@ -83,19 +84,23 @@ func frontendAttrs(req release.BuildRequest) map[string]string {
 }
 
 // exportAttrs are the image exporter's options. No attestation is asked for, so that one platform gives a plain manifest.
+// A push names no tag: see Push.
 // https://github.com/moby/buildkit#imageregistry
-func (b *BuildKit) exportAttrs(req release.BuildRequest, tag string) map[string]string {
+func (b *BuildKit) exportAttrs(req release.BuildRequest, push bool) map[string]string {
 	attrs := map[string]string{
-		string(exptypes.OptKeyName):             req.Repository + ":" + unpushedTag,
+		string(exptypes.OptKeyName):             req.Repository,
 		string(exptypes.OptKeyOCITypes):         "true",
 		string(exptypes.OptKeyLayerCompression): "gzip",
 	}
 	if !req.Epoch.IsZero() {
+		attrs[string(exptypes.OptKeySourceDateEpoch)] = strconv.FormatInt(req.Epoch.Unix(), 10)
+	}
+	if !req.Epoch.IsZero() && b.config.RewriteTimestamps {
 		attrs[string(exptypes.OptKeyRewriteTimestamp)] = "true"
 	}
-	if tag != "" {
-		attrs[string(exptypes.OptKeyName)] = req.Repository + ":" + tag
+	if push {
 		attrs[string(exptypes.OptKeyPush)] = "true"
+		attrs[string(exptypes.OptKeyPushByDigest)] = "true"
 		if b.plainHTTP(req.Repository) {
 			attrs[string(exptypes.OptKeyInsecure)] = "true"
 		}
