@@ -214,3 +214,34 @@ func TestOverANetwork(t *testing.T) {
 		t.Errorf("called %d times, want 4", n)
 	}
 }
+
+// TestAServerThatAnswersAtOnceLosesNoConnection: the SDK and net/http would fall out over the request's body.
+func TestAServerThatAnswersAtOnceLosesNoConnection(t *testing.T) {
+	answer := `{"services":[{"serviceName":"` + strings.Repeat("x", 10_000) + `"}]}`
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, answer)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	s, err := awsclient.Load(t.Context(), awsclient.Config{Region: "eu-west-1", Endpoint: server.URL, AccessKeyID: "a", SecretAccessKey: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		if err := describe(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := connections.Load(); n > 5 { // one, and a few for a machine that is too busy to keep net/http's own time limits
+		t.Errorf("1000 calls took %d connections", n)
+	}
+}

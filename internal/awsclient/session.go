@@ -5,22 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
-
-// HTTPClient sends one HTTP request.
-type HTTPClient interface {
-	Do(*http.Request) (*http.Response, error)
-}
 
 // Config says where and as whom to call AWS.
 type Config struct {
@@ -44,12 +35,6 @@ type Session struct {
 	local    bool
 	override bool
 }
-
-// attemptTimeout bounds one attempt: the calls of this program are answered in a second or not at all.
-const attemptTimeout = 30 * time.Second
-
-// dialTimeout bounds the making of a connection.
-const dialTimeout = 10 * time.Second
 
 // Load finds credentials, region and endpoint. It calls nobody; the errors of credentials come with the first call.
 func Load(ctx context.Context, c Config) (*Session, error) {
@@ -82,11 +67,10 @@ func Load(ctx context.Context, c Config) (*Session, error) {
 	s.config.Retryer = func() aws.Retryer { return again }
 	s.config.RetryMaxAttempts = 0 // AWS_MAX_ATTEMPTS must not end a wait
 	s.config.RetryMode = ""
-	s.config.HTTPClient = c.HTTP
 	if c.HTTP == nil {
-		s.config.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).
-			WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })
+		c.HTTP = newHTTPClient()
 	}
+	s.config.HTTPClient = wholeRequests{c.HTTP}
 	s.config.Credentials = &provider{from: s.config.Credentials, source: s.source}
 	return s, nil
 }
