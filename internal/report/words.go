@@ -1,0 +1,184 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+)
+
+// The words of the text faces: each event as a line or a block, without colour and without a line break in a line.
+
+func phaseTitle(e release.PhaseStarted) string { return string(e.Phase) + ": " + clean(e.About) }
+
+func short(seconds float64) string {
+	if seconds < 60 {
+		return fmt.Sprintf("%.1f s", seconds)
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+func bytes(n int64) string {
+	const unit = 1000
+	switch {
+	case n <= 0:
+		return "?"
+	case n < unit*unit:
+		return fmt.Sprintf("%.1f kB", float64(n)/unit)
+	case n < unit*unit*unit:
+		return fmt.Sprintf("%.1f MB", float64(n)/unit/unit)
+	}
+	return fmt.Sprintf("%.1f GB", float64(n)/unit/unit/unit)
+}
+
+func noticeMark(e release.Notice) string {
+	if e.Level == "warning" {
+		return "warning: "
+	}
+	return ""
+}
+
+func findingText(f release.Finding, indent string) string {
+	text := fmt.Sprintf("%s%s %s: %s: %s", indent, f.Code, f.Severity, clean(f.Where), clean(f.Problem))
+	if f.Why != "" {
+		text += "\n" + indent + "  why: " + clean(f.Why)
+	}
+	if f.Cure != "" {
+		text += "\n" + indent + "  cure: " + clean(f.Cure)
+	}
+	return text
+}
+
+func logText(e release.LogLine) string {
+	return fmt.Sprintf("%s %s %s", e.At.Local().Format(time.TimeOnly), shortID(e.Task), clean(e.Text))
+}
+
+func shortID(id string) string { return id[:min(8, len(id))] }
+
+// rolloutText says what happens to a service; empty when it is too little to tell.
+func rolloutText(e release.Event, verbose bool) string {
+	switch e := e.(type) {
+	case release.RolloutStarted:
+		verb := "rolls out"
+		if e.Attached {
+			verb = "is already rolling out"
+		}
+		return fmt.Sprintf("%s %s %s → %s", clean(e.Service), verb, orNothing(e.From), e.To.Short())
+	case release.RolloutProgress:
+		return progressText(e)
+	case release.TaskStopped:
+		text := fmt.Sprintf("task %s of %s stopped: %s: %s", shortID(e.Task), clean(e.Service), e.StopCode, clean(e.Reason))
+		if e.ExitCode != nil {
+			text += fmt.Sprintf(" (exit code %d)", *e.ExitCode)
+		}
+		return text
+	case release.ServiceMessage:
+		if verbose {
+			return "ECS: " + clean(e.Text)
+		}
+	}
+	return ""
+}
+
+func progressText(e release.RolloutProgress) string {
+	text := fmt.Sprintf("%s %s: %d of %d running", clean(e.Service), strings.ToLower(strings.ReplaceAll(e.Status, "_", " ")), e.Running, e.Desired)
+	if e.Pending > 0 {
+		text += fmt.Sprintf(", %d pending", e.Pending)
+	}
+	if e.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", e.Failed)
+	}
+	return text
+}
+
+func orNothing(d release.Digest) string {
+	if d == "" {
+		return "nothing"
+	}
+	return d.Short()
+}
+
+// phaseOrder is the way of a release.
+var phaseOrder = []release.Phase{
+	release.PhaseCheck, release.PhaseBuild, release.PhaseAuthenticate, release.PhasePush,
+	release.PhaseMigrate, release.PhaseDeploy, release.PhaseVerify, release.PhaseRollback,
+}
+
+func secondsText(r release.Result) string {
+	var parts []string
+	for _, phase := range phaseOrder {
+		if s, ok := r.Seconds[phase]; ok {
+			parts = append(parts, fmt.Sprintf("%s %.1f", phase, s))
+		}
+	}
+	return fmt.Sprintf("%s (%s)", short(r.Total), strings.Join(parts, ", "))
+}
+
+// successBlock is the result of a run that ended well.
+func successBlock(r release.Result) []string {
+	name := r.Command
+	if r.Target != "" {
+		name += " to " + r.Target
+	}
+	head := fmt.Sprintf("%s: %s", name, r.Outcome)
+	if r.Digest != "" {
+		head += " " + r.Digest.Short()
+	}
+	if r.Commit != "" {
+		head += " (commit " + r.Commit[:min(12, len(r.Commit))] + ")"
+	}
+	lines := []string{head + " in " + secondsText(r)}
+	for _, s := range r.Services {
+		line := fmt.Sprintf("  %s  %s → %s, %d running", clean(s.Name), orNothing(s.From), orNothing(s.To), s.Running)
+		if s.From == s.To {
+			line = fmt.Sprintf("  %s  %s, %d running", clean(s.Name), orNothing(s.To), s.Running)
+		}
+		if s.URL != "" {
+			line += "  " + s.URL
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// failureBlock is the one block that says why a run failed and what to type next.
+func failureBlock(r release.Result) []string {
+	lines := []string{fmt.Sprintf("%s: %s after %s", r.Command, strings.ReplaceAll(string(r.Outcome), "_", " "), short(r.Total))}
+	for line := range strings.Lines(r.Error) {
+		lines = append(lines, "  "+clean(strings.TrimRight(line, "\n")))
+	}
+	if e := r.Explanation; e != nil {
+		lines = append(lines, explanationLines(e)...)
+	}
+	return lines
+}
+
+func explanationLines(e *release.Explanation) []string {
+	lines := []string{"  cause:     " + clean(e.Cause)}
+	add := func(name, value string) {
+		if value != "" {
+			lines = append(lines, fmt.Sprintf("  %-10s %s", name+":", clean(value)))
+		}
+	}
+	add("service", e.Service)
+	add("task", e.Task)
+	add("stop code", e.StopCode)
+	add("reason", e.Reason)
+	if e.ExitCode != nil {
+		add("exit code", fmt.Sprint(*e.ExitCode))
+	}
+	if len(e.Log) > 0 {
+		lines = append(lines, "  last log lines:")
+		for _, line := range e.Log {
+			lines = append(lines, "    "+clean(line))
+		}
+	}
+	if len(e.Next) > 0 {
+		lines = append(lines, "  next:")
+		for _, line := range e.Next {
+			lines = append(lines, "    "+clean(line))
+		}
+	}
+	return lines
+}
