@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
@@ -35,12 +34,12 @@ func (b *Backend) join(ctx context.Context, t *task) error {
 			return fmt.Errorf("ResourceInitializationError: register target with %s: %w", *l.TargetGroupArn, err)
 		}
 		b.mu.Lock()
-		if _, known := t.Targets[*l.TargetGroupArn]; !known {
+		if _, known := t.Targets[*l.TargetGroupArn]; !known { // a task that was taken over is no news
 			t.Targets[*l.TargetGroupArn] = false
 			b.saveTask(t)
+			s := b.memory.services[t.serviceKey()]
+			b.event(s, fmt.Sprintf("(service %s) registered 1 targets in (target-group %s)", s.Name, *l.TargetGroupArn))
 		}
-		s := b.memory.services[t.serviceKey()]
-		b.event(s, fmt.Sprintf("(service %s) registered 1 targets in (target-group %s)", s.Name, *l.TargetGroupArn))
 		b.mu.Unlock()
 	}
 	return nil
@@ -125,12 +124,4 @@ func (b *Backend) noteTarget(t *task, group, state string, wasHealthy bool) {
 	if wasHealthy || time.Since(*t.T.StartedAt) >= b.TargetPatience {
 		b.stop(t, types.TaskStopCodeServiceSchedulerInitiated, reasonTargetHealth+group+")")
 	}
-}
-
-// firstGroup is the ARN of the first target group of a service; empty: it is not load balanced.
-func firstGroup(s *service) string {
-	if len(s.Def.LoadBalancers) == 0 {
-		return ""
-	}
-	return aws.ToString(s.Def.LoadBalancers[0].TargetGroupArn)
 }

@@ -126,37 +126,3 @@ func taskView(t *task) types.Task {
 	view.Attachments = slices.Clone(t.T.Attachments)
 	return view
 }
-
-// ServiceSummary is what a person wants to see of a service at a glance.
-type ServiceSummary struct {
-	Region, Cluster, Name string
-	Desired, Running      int
-	TargetGroup           string // ARN of the first; empty: not load balanced
-}
-
-// Summaries lists the services of every region, and how many tasks run.
-func (b *Backend) Summaries() (services []ServiceSummary, tasks int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, s := range b.memory.services {
-		if *s.Def.Status == statusInactive {
-			continue
-		}
-		one := ServiceSummary{Region: s.Region, Cluster: s.Cluster, Name: s.Name, Desired: s.desired(), TargetGroup: firstGroup(s)}
-		for _, t := range b.tasksOf(s) {
-			if t.status() == statusRunning {
-				one.Running++
-			}
-		}
-		services = append(services, one)
-	}
-	for _, t := range b.memory.tasks {
-		if t.status() == statusRunning {
-			tasks++
-		}
-	}
-	slices.SortFunc(services, func(a, b ServiceSummary) int {
-		return compare(a.Region+"/"+a.Cluster+"/"+a.Name, b.Region+"/"+b.Cluster+"/"+b.Name)
-	})
-	return services, tasks
-}
