@@ -143,7 +143,6 @@ func (r *run) undo(ctx context.Context, t Target, m *move, back Digest) error {
 
 // awaitEnd waits until ECS has ended a rollout.
 func (r *run) awaitEnd(ctx context.Context, t Target, m *move) error {
-	seen := newSightings(r.Emit, m)
 	for !ended(m.last.Status) {
 		if err := pause(ctx, r.PollMin); err != nil {
 			return fmt.Errorf("wait for %s to go back: %w", m.name, err)
@@ -152,8 +151,7 @@ func (r *run) awaitEnd(ctx context.Context, t Target, m *move) error {
 		if err != nil {
 			return fmt.Errorf("wait for %s to go back: %w", m.name, err)
 		}
-		seen.report(o)
-		m.last = o
+		m.sighted(r.Emit, o)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -14,12 +13,10 @@ type move struct {
 	from    Digest // what its tasks run now; empty: nothing
 	rollout Rollout
 	started bool
+	seen    *sightings // what was reported of the rollout; nil before it is watched
 	verdict Verdict
 	last    Observation
 }
-
-// errNothingToDo says that every service runs the image already.
-var errNothingToDo = errors.New("nothing to do")
 
 // roll brings the image to every service of the target and verifies it. When one rollout fails, all go back.
 func (r *run) roll(ctx context.Context, t Target, image Image) error {
@@ -27,21 +24,22 @@ func (r *run) roll(ctx context.Context, t Target, image Image) error {
 	if err != nil {
 		return asFailure(ctx, err, OutcomeFailed, ExitInternal)
 	}
+	unchanged := r.unchanged(moves, tagBefore, image)
 	err = r.phase(ctx, PhaseDeploy, deployAbout(t, image), deployByHand(t, image), func(ctx context.Context) (string, bool, error) {
-		if r.unchanged(moves, tagBefore, image) {
-			return "nothing to deploy: every task runs " + image.Digest.Short() + " already", true, errNothingToDo
+		if unchanged {
+			return "nothing to deploy: every task runs " + image.Digest.Short() + " already", true, nil
 		}
 		if err := r.deploy(ctx, t, moves, tagBefore, image); err != nil {
 			return "", false, err
 		}
 		return fmt.Sprintf(":%s → %s, %s", t.Tag, image.Digest.Short(), countWords(len(moves), "rollout")), false, nil
 	})
-	if errors.Is(err, errNothingToDo) {
-		r.result.Outcome = OutcomeUnchanged
-		return r.conclude(ctx, moves, image)
-	}
 	if err != nil {
 		return r.recover(ctx, t, moves, tagBefore, asFailure(ctx, err, OutcomeFailed, ExitNotRolledBack))
+	}
+	if unchanged {
+		r.result.Outcome = OutcomeUnchanged
+		return r.conclude(ctx, moves, image)
 	}
 	err = r.phase(ctx, PhaseVerify, "every task runs "+image.Digest.Short(), nil, func(ctx context.Context) (string, bool, error) {
 		if err := r.verify(ctx, t, moves, image); err != nil {

@@ -85,12 +85,16 @@ func TestShip(t *testing.T) {
 func TestShipTwiceDoesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(oldDigest, "s")
-		p, _ := w.pipeline(t)
+		p, rec := w.pipeline(t)
 		if got := p.Ship(context.Background(), shipRequest("s")); got.Outcome != OutcomeSucceeded {
 			t.Fatalf("first ship: %s: %s", got.Outcome, got.Error)
 		}
 		w.calls = nil
+		rec.events = nil
 		got := p.Ship(context.Background(), shipRequest("s"))
+		if slices.ContainsFunc(rec.events, func(e Event) bool { _, failed := e.(PhaseFailed); return failed }) {
+			t.Errorf("a phase with nothing to do is reported as failed: %v", rec.events)
+		}
 		if got.Outcome != OutcomeUnchanged || got.Exit != ExitDone {
 			t.Errorf("second ship: %s exit %d, want unchanged", got.Outcome, got.Exit)
 		}

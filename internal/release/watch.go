@@ -58,15 +58,13 @@ func (r *run) worst(ctx context.Context, t Target, failures []error) error {
 
 // watch looks at one rollout until it is decided: nil when green, a *Failure when not.
 func (r *run) watch(ctx context.Context, t Target, m *move, image Image) error {
-	seen := newSightings(r.Emit, m)
 	wait := r.PollMin
 	for {
 		o, err := r.Orchestrator.Observe(ctx, t.Cluster, m.rollout)
 		if err != nil {
 			return stoppedBy(ctx, fmt.Errorf("watch %s: %w", m.name, err))
 		}
-		moved := seen.report(o)
-		m.last = o
+		moved := m.sighted(r.Emit, o)
 		m.verdict = Judge(o, m.rollout, image, r.MaxFatalStops)
 		switch m.verdict.Decision {
 		case DecisionGreen:
@@ -127,8 +125,13 @@ type sightings struct {
 	stopped  map[string]bool
 }
 
-func newSightings(emit Emit, m *move) *sightings {
-	return &sightings{emit: emit, m: m, messages: map[string]bool{}, stopped: map[string]bool{}}
+// sighted notes a look at the move's rollout, reports what is new in it, and tells whether anything moved.
+func (m *move) sighted(emit Emit, o Observation) bool {
+	if m.seen == nil {
+		m.seen = &sightings{emit: emit, m: m, messages: map[string]bool{}, stopped: map[string]bool{}}
+	}
+	m.last = o
+	return m.seen.report(o)
 }
 
 // report emits what is new and tells whether anything moved.
