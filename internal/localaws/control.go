@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path"
 	"slices"
 	"time"
 
@@ -126,7 +127,7 @@ func (p *parts) servicesOf(ctx context.Context, cluster string) ([]types.Service
 
 func (p *parts) tell(region string, s types.Service) Service {
 	told := Service{
-		Region: region, Cluster: lastPart(aws.ToString(s.ClusterArn)), Name: aws.ToString(s.ServiceName),
+		Region: region, Cluster: path.Base(aws.ToString(s.ClusterArn)), Name: aws.ToString(s.ServiceName),
 		Desired: int(s.DesiredCount), Running: int(s.RunningCount), Pending: int(s.PendingCount),
 	}
 	if len(s.LoadBalancers) > 0 {

@@ -35,6 +35,9 @@ func Inspect(ctx context.Context, path string) (Status, error) {
 		s.Starting = true
 	case held:
 		a, err := ask(ctx, info)
+		if err != nil && d.ended(ctx, pid) {
+			return Inspect(ctx, path)
+		}
 		if err != nil {
 			return s, fmt.Errorf("local AWS (pid %d) does not answer: %w; stop it: medusa-deploy local down", pid, err)
 		}

@@ -77,6 +77,17 @@ func waitLock(ctx context.Context, path string) (*lock, error) {
 
 func (l *lock) release() { _ = l.file.Close() }
 
+// ended says whether a server that does not answer is just ending: a dying process closes its connections a moment before
+// it lets go of its lock.
+func (d dir) ended(ctx context.Context, pid int) bool {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	return nil == poll(ctx, func() (bool, error) {
+		now, held, err := holder(d.serverLock())
+		return !held || now != pid, err
+	})
+}
+
 // holder gives the process that holds a lock; ok is false when none does. To find out it holds the lock itself for a
 // moment, together with others that ask.
 func holder(path string) (pid int, ok bool, err error) {

@@ -29,14 +29,14 @@ type parts struct {
 }
 
 // assemble wires the services; info says where they are served.
-func assemble(o Options, info Info, keys credentials, state *store.Store, containers engine.Engine) (*parts, error) {
+func assemble(o Options, info Info, keys keyPair, state *store.Store, containers engine.Engine) (*parts, error) {
 	var p parts
 	var err error
 	d := dir(o.Dir)
 	if p.ecr, err = ecr.New(ecr.Config{Store: state, Dir: d.images(), Host: info.Host, Log: o.Log}); err != nil {
 		return nil, err
 	}
-	if p.elb, err = elb.New(elb.Config{Store: state, Log: o.Log}); err != nil {
+	if p.elb, err = elb.New(elb.Config{Store: state, Log: o.Log, AssumeHealthy: o.Engine == EngineSimulated}); err != nil {
 		return nil, err
 	}
 	events, err := logs.New(logs.Config{Store: state, Dir: d.events(), Log: o.Log})

@@ -64,7 +64,11 @@ func (d dir) running(ctx context.Context) (info Info, ok bool, err error) {
 	if !ok {
 		return Info{}, false, nil
 	}
-	if _, err := ask(ctx, info); err != nil {
+	_, err = ask(ctx, info)
+	if err != nil && d.ended(ctx, info.PID) {
+		return d.running(ctx)
+	}
+	if err != nil {
 		return Info{}, false, fmt.Errorf("local AWS (pid %d) does not answer: %w; stop it: medusa-deploy local down", info.PID, err)
 	}
 	return info, true, nil

@@ -40,6 +40,9 @@ const (
 type Config struct {
 	Store *store.Store
 	Log   *slog.Logger // nil: none
+	// AssumeHealthy makes every target healthy without a check. It is for simulated containers, behind whose addresses
+	// nothing listens.
+	AssumeHealthy bool
 }
 
 // Group is a target group as its owner names it.
@@ -75,6 +78,7 @@ type Balancer struct {
 	log     *slog.Logger
 	records *store.Table[record] // by ARN
 	pace    pace
+	assume  bool // see Config.AssumeHealthy
 
 	changes sync.Mutex // one Ensure, Remove or Close at a time
 	mu      sync.RWMutex
@@ -86,7 +90,7 @@ func New(cfg Config) (*Balancer, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("elb: Store is needed")
 	}
-	b := &Balancer{log: cfg.Log, pace: defaultPace(), groups: map[string]*group{}}
+	b := &Balancer{log: cfg.Log, pace: defaultPace(), assume: cfg.AssumeHealthy, groups: map[string]*group{}}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -120,6 +124,7 @@ func (b *Balancer) Ensure(ctx context.Context, want Group) error {
 	}
 	if g == nil {
 		g = newGroup(want, b.pace, b.log)
+		g.assume = b.assume
 	}
 	g.settings.Store(&settings)
 	old := g.serve(listener)

@@ -253,6 +253,14 @@ func TestPortSurvivesRestart(t *testing.T) {
 	}
 }
 
+func TestAssumeHealthy(t *testing.T) {
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	b.assume = true
+	ensure(t, b, nil)
+	register(t, b, Target{ID: "a", IP: "127.255.255.254", Port: 1})
+	awaitState(t, b, "a", Healthy)
+}
+
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -18,6 +18,7 @@ type group struct {
 	arn, service string
 	log          *slog.Logger
 	pace         pace
+	assume       bool // see Config.AssumeHealthy
 	settings     atomic.Pointer[Settings]
 	proxy        *httputil.ReverseProxy
 	checks       sync.WaitGroup

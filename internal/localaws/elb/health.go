@@ -160,6 +160,9 @@ func (g *group) observe(t *target, v verdict) (wait time.Duration, leaves bool) 
 
 // check asks the target once.
 func (g *group) check(ctx context.Context, client *http.Client, address string) verdict {
+	if g.assume {
+		return verdict{ok: true}
+	}
 	settings := g.settings.Load()
 	ctx, cancel := context.WithTimeout(ctx, g.pace.timeout)
 	defer cancel()
