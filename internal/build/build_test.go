@@ -23,6 +23,7 @@ import (
 
 // workshop is a builder with a registry, for tests that share one pair of daemons.
 type workshop struct {
+	config   build.Config
 	builder  *build.BuildKit
 	registry *guarded
 	program  string // a static program: see runner
@@ -32,18 +33,20 @@ func TestBuildKit(t *testing.T) {
 	address := startBuildKit(t)
 	w := &workshop{registry: startRegistry(t), program: compile(t)}
 	var err error
-	w.builder, err = build.New(build.Config{
+	w.config = build.Config{
 		Address: address, Reason: "the test", PlainHTTP: []string{w.registry.host},
 		Credentials: func(_ context.Context, host string) (release.Credentials, bool, error) {
 			return w.registry.credentials(), host == w.registry.host, nil
 		},
-	})
+	}
+	w.builder, err = build.New(w.config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]func(*testing.T, *workshop){
 		"digest is the same in build, push and registry": testDigest,
 		"same input from two directories":                testReproducible,
+		"same digest for what a step writes":             testRewritten,
 		"an edit that keeps the size is seen":            testSameSizeEdit,
 		"layers keep their digest across commits":        testLayersAcrossCommits,
 		"two platforms make an index":                    testIndex,
@@ -80,6 +83,8 @@ func main() {
 		fmt.Println(strings.Join(os.Args[2:], " "))
 	case "time":
 		if err := os.WriteFile("/time", []byte(time.Now().Format(time.RFC3339Nano)), 0o644); err != nil { panic(err) }
+	case "write":
+		if err := os.WriteFile("/written", []byte("always the same"), 0o644); err != nil { panic(err) }
 	case "hang":
 		fmt.Println("hanging")
 		select {}
@@ -249,17 +254,45 @@ func testDigest(t *testing.T, w *workshop) {
 	}
 }
 
+// testReproducible builds one input in two directories, at different times and with different file times.
 func testReproducible(t *testing.T, w *workshop) {
-	one, two := w.request(t, "same", hello), w.request(t, "same", hello)
-	past := commitTime.Add(-240 * time.Hour) // older than the commit: what a clamp alone would keep
-	if err := os.Chtimes(filepath.Join(two.ContextDir, "index.html"), past, past); err != nil {
+	files := map[string]string{
+		"Dockerfile": "FROM scratch\nWORKDIR /srv\nCOPY program /program\nCOPY index.html /\n", "index.html": "hello",
+	}
+	w.buildTwice(t, files)
+}
+
+func testRewritten(t *testing.T, w *workshop) {
+	c := w.config
+	c.RewriteTimestamps = true
+	rewriting, err := build.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{
+		"Dockerfile": "FROM scratch\nWORKDIR /srv\nCOPY . ./\nCOPY program /new/dir/p\nRUN [\"/new/dir/p\", \"write\"]\n", "sub/page.html": "page",
+	}
+	(&workshop{config: c, builder: rewriting, registry: w.registry, program: w.program}).buildTwice(t, files)
+}
+
+func (w *workshop) buildTwice(t *testing.T, files map[string]string) {
+	t.Helper()
+	one, two := w.request(t, "same", files), w.request(t, "same", files)
+	w.withProgram(t, one)
+	w.withProgram(t, two)
+	past := commitTime.Add(-240 * time.Hour)
+	if err := os.Chtimes(filepath.Join(two.ContextDir, "program"), past, past); err != nil {
 		t.Fatal(err)
 	}
 	one.NoCache, two.NoCache = true, true
 	first, _ := w.build(t, one)
+	w.push(t, one, first, "one")
+	// Layers keep whole seconds: within one, two builds would agree by luck.
+	<-time.After(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
 	second, _ := w.build(t, two)
+	w.push(t, two, second, "two")
 	if first.Digest != second.Digest {
-		t.Errorf("%s and %s from the same input", first.Digest, second.Digest)
+		t.Errorf("%s and %s from the same input: layers\n%v and\n%v", first.Digest, second.Digest, layers(t, w, "same", "one"), layers(t, w, "same", "two"))
 	}
 }
 
@@ -285,15 +318,15 @@ func testLayersAcrossCommits(t *testing.T, w *workshop) {
 	req.Epoch = commitTime.Add(time.Hour)
 	second, _ := w.build(t, req)
 	w.push(t, req, second, "two")
-	one, two := layers(t, w, "one"), layers(t, w, "two")
+	one, two := layers(t, w, "commits", "one"), layers(t, w, "commits", "two")
 	if last := len(one) - 1; !slices.Equal(one[:last], two[:last]) || one[last] == two[last] {
 		t.Errorf("only the last layer changed, but from\n%v it went to\n%v", one, two)
 	}
 }
 
-func layers(t *testing.T, w *workshop, tag string) []string {
+func layers(t *testing.T, w *workshop, repository, tag string) []string {
 	t.Helper()
-	_, raw := w.registry.get(t, "commits", tag)
+	_, raw := w.registry.get(t, repository, tag)
 	var manifest struct{ Layers []struct{ Digest string } }
 	if err := json.Unmarshal(raw, &manifest); err != nil {
 		t.Fatal(err)

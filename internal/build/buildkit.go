@@ -29,10 +29,11 @@ type Config struct {
 	// Credentials opens the registries that a build reads from: the registry cache, and base images in the target's own
 	// registry. ok is false for a host that it does not know, which is then read anonymously. Nil: all anonymously.
 	Credentials func(ctx context.Context, host string) (auth release.Credentials, ok bool, err error)
-	// RewriteTimestamps lowers the times in all layers to the commit's, so that also what a RUN writes has the same digest
-	// on every machine. BuildKit then unpacks and packs every layer of its own in each build and each push, cached or not:
-	// 0.1 s for each 1 MB of layers, and unchanged layers get a new digest with every commit. Without it, files that are
-	// copied from the context have the same times everywhere, and what a RUN writes keeps its own.
+	// RewriteTimestamps lowers the times in all layers to the commit's, so that every layer has the same digest on every
+	// machine. BuildKit then unpacks and packs each layer of its own in each build and each push, cached or not: 0.1 s for
+	// each MB of layers, and unchanged layers get a new digest with every commit. Without it, files that a COPY takes from
+	// the context have the same time everywhere, and so has a WORKDIR; what a RUN writes, and the directories that a COPY
+	// writes into, have the time when that step really ran. That is kept, and the digest with it, as long as a cache has it.
 	RewriteTimestamps bool
 	// Log is for operators; nil discards.
 	Log *slog.Logger

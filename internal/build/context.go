@@ -67,9 +67,8 @@ func directory(dir string, epoch time.Time) (fsutil.FS, error) {
 }
 
 // pinnedTime replaces a file's modification time (nanoseconds since 1970) by one within the second of the epoch. An
-// image's layers keep whole seconds only, so two checkouts of one commit give the same layers whenever they were made,
-// and a layer whose files did not change since an earlier commit keeps that commit's times, its digest, and its place in
-// the daemon's cache and the registry.
+// image's layers keep whole seconds only, so a file has the same time in the image whenever it was checked out. The
+// exporter alone would not do: it lowers times that are later than the epoch and leaves earlier ones.
 // The fraction of the second stands for the file's own time: BuildKit compares sizes and times to tell which files
 // changed since the last build, and would miss an edit that keeps the size.
 func pinnedTime(modified int64, epoch time.Time) int64 {

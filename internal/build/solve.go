@@ -17,7 +17,7 @@ import (
 
 // layerEpoch is the SOURCE_DATE_EPOCH that the Dockerfile sees: one and the same for every commit. BuildKit makes it part
 // of each WORKDIR, so that the commit's own time there would have every step after it run again with every commit. The
-// exporter gets the commit's time apart, for the image's creation date.
+// price is an image configuration that says 1970; the commit's time is in the label org.opencontainers.image.created.
 const layerEpoch = "0"
 
 // statusBuffer lets the daemon run ahead of a face that is slow to draw.
