@@ -63,11 +63,11 @@ func Main(sys System, args []string) int {
 	}()
 	root := newRoot(sys)
 	root.SetArgs(args)
-	return report(sys.Stderr, root.ExecuteContext(ctx))
+	return conclude(sys.Stderr, root.ExecuteContext(ctx))
 }
 
-// report is the one place where an error becomes a message and an exit code.
-func report(stderr io.Writer, err error) int {
+// conclude is the one place where an error becomes a message and an exit code.
+func conclude(stderr io.Writer, err error) int {
 	if err == nil {
 		return release.ExitDone
 	}
