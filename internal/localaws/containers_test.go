@@ -1,0 +1,313 @@
+//go:build linux
+
+package localaws
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/containerd"
+)
+
+// realOptions are those of a server with real containers, or the test is skipped.
+func realOptions(t *testing.T) Options {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("real containers are not short")
+	}
+	if err := containerd.Preflight(); err != nil {
+		t.Skip(err)
+	}
+	binaries, err := containerd.FindBinaries("")
+	if err != nil {
+		binaries, err = containerd.FindBinaries(filepath.Join("..", "..", "bin", "engine"))
+	}
+	if err != nil {
+		t.Skip(err)
+	}
+	return Options{Dir: stateDir(t), Listen: "127.0.0.1:0", Engine: EngineContainerd, EngineDir: binaries}
+}
+
+// webImage makes an image FROM scratch with testdata/web in it.
+func webImage(t *testing.T) v1.Image {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "web")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, "./testdata/web")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build the test's app: %v\n%s", err, text)
+	}
+	binary, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files bytes.Buffer
+	w := tar.NewWriter(&files)
+	if err := w.WriteHeader(&tar.Header{Name: "web", Mode: 0o755, Size: int64(len(binary))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(binary); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(files.Bytes())), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := mutate.AppendLayers(empty.Image, layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err = mutate.ConfigFile(image, &v1.ConfigFile{
+		OS: "linux", Architecture: runtime.GOARCH, Config: v1.Config{Entrypoint: []string{"/web"}},
+		RootFS: must(t, image.ConfigFile).RootFS, History: must(t, image.ConfigFile).History,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+func must[T any](t *testing.T, f func() (T, error)) T {
+	t.Helper()
+	value, err := f()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// pushWeb pushes the image as HOST/web:latest, as a registry client does.
+func pushWeb(t *testing.T, info Info) {
+	t.Helper()
+	client := ecr.NewFromConfig(config(info))
+	if _, err := client.CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: aws.String("web")}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := client.GetAuthorizationToken(t.Context(), &ecr.GetAuthorizationTokenInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := base64.StdEncoding.DecodeString(*out.AuthorizationData[0].AuthorizationToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, password, _ := strings.Cut(string(raw), ":")
+	ref, err := name.ParseReference(info.Host+"/web:latest", name.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(ref, webImage(t), remote.WithAuth(&authn.Basic{Username: user, Password: password})); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const groupARN = "arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/web/0123456789abcdef"
+
+// createService creates c/web with two tasks behind a load balancer.
+func createService(t *testing.T, info Info) {
+	t.Helper()
+	ctx, client := t.Context(), ecs.NewFromConfig(config(info))
+	if _, err := client.CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String("c")}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := client.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
+		Family: aws.String("web"), NetworkMode: types.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"),
+		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
+		ExecutionRoleArn:        aws.String("arn:aws:iam::000000000000:role/execution"),
+		ContainerDefinitions: []types.ContainerDefinition{{
+			Name: aws.String("web"), Image: aws.String(info.Host + "/web:latest"), Essential: aws.Bool(true),
+			PortMappings: []types.PortMapping{{ContainerPort: aws.Int32(9000)}},
+			LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
+				"awslogs-group": "/ecs/web", "awslogs-region": info.Region, "awslogs-stream-prefix": "ecs", "awslogs-create-group": "true",
+			}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.CreateService(ctx, &ecs.CreateServiceInput{
+		Cluster: aws.String("c"), ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(2), LaunchType: types.LaunchTypeFargate,
+		LoadBalancers: []types.LoadBalancer{{TargetGroupArn: aws.String(groupARN), ContainerName: aws.String("web"), ContainerPort: aws.Int32(9000)}},
+		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
+			Subnets: []string{"subnet-00000000000000000"},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// page asks a service's load balancer; it is empty when there is no good answer.
+func page(url string) string {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	resp, err := client.Get(url)
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return ""
+	}
+	return string(body)
+}
+
+// answers waits until both tasks have answered, and gives what each said, sorted.
+func answers(t *testing.T, url string) []string {
+	t.Helper()
+	seen := map[string]bool{}
+	await(t, "both tasks to answer on "+url, func() bool {
+		if body := page(url); body != "" {
+			seen[body] = true
+		}
+		return len(seen) == 2
+	})
+	var all []string
+	for body := range seen {
+		all = append(all, body)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// runningService waits for the one service to have both tasks running.
+func runningService(t *testing.T, path string) Service {
+	t.Helper()
+	var s Status
+	await(t, "two running tasks", func() bool {
+		s = inspect(t, path)
+		return len(s.Services) == 1 && s.Services[0].Running == 2 && s.Services[0].URL != ""
+	})
+	return s.Services[0]
+}
+
+func TestContainersOutliveACrash(t *testing.T) {
+	o := realOptions(t)
+	info, _ := up(t, o)
+	if info.BuildKit == "" || info.Engine != EngineContainerd {
+		t.Errorf("info = %+v", info)
+	}
+	pushWeb(t, info)
+	createService(t, info)
+	service := runningService(t, o.Dir)
+	if service.Cluster != "c" || service.Name != "web" || service.Desired != 2 || service.Region != Region {
+		t.Errorf("service = %+v", service)
+	}
+	born := answers(t, service.URL)
+	expectLogged(t, info, born)
+
+	kill(t, o.Dir, info)
+	again, started := up(t, o)
+	if !started || again.Host != info.Host {
+		t.Errorf("%+v came back as %+v", info, again)
+	}
+	adopted := runningService(t, o.Dir)
+	if adopted.URL != service.URL {
+		t.Errorf("the load balancer moved from %s to %s", service.URL, adopted.URL)
+	}
+	if got := answers(t, adopted.URL); !slices.Equal(got, born) {
+		t.Errorf("the containers %q became %q", born, got)
+	}
+	expectLogged(t, again, born)
+
+	kill(t, o.Dir, again)
+	if err := Down(t.Context(), o.Dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	expectNothingLeft(t, o.Dir)
+	last, _ := up(t, o)
+	if got := answers(t, runningService(t, o.Dir).URL); slices.Contains(got, born[0]) || slices.Contains(got, born[1]) {
+		t.Errorf("down left containers running: %q, then %q", born, got)
+	}
+	if err := Down(t.Context(), o.Dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	expectNothingLeft(t, o.Dir)
+	if page(service.URL) != "" || page(last.Endpoint) != "" {
+		t.Error("something still listens")
+	}
+}
+
+// expectLogged waits until what the containers wrote at their start is in CloudWatch Logs, once each.
+func expectLogged(t *testing.T, info Info, born []string) {
+	t.Helper()
+	client := cloudwatchlogs.NewFromConfig(config(info))
+	var got []string
+	await(t, "the containers' logs", func() bool {
+		out, err := client.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/ecs/web"), FilterPattern: aws.String("born")})
+		got = nil
+		if err == nil {
+			for _, e := range out.Events {
+				got = append(got, strings.TrimPrefix(*e.Message, "born "))
+			}
+		}
+		return len(got) >= len(born)
+	})
+	slices.Sort(got)
+	if !slices.Equal(got, born) {
+		t.Errorf("logged %q, want %q", got, born)
+	}
+}
+
+// expectNothingLeft looks for processes and mounts of a state directory.
+func expectNothingLeft(t *testing.T, path string) {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(mounts), path+"/") {
+		t.Errorf("mounts are left below %s", path)
+	}
+	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range commands {
+		text, err := os.ReadFile(file)
+		if err == nil && bytes.Contains(text, []byte(path)) && filepath.Base(filepath.Dir(file)) != fmt.Sprint(os.Getpid()) {
+			t.Errorf("%s is left: %q", file, text)
+		}
+	}
+}
+
+func TestUpWithoutTheEngine(t *testing.T) {
+	if err := containerd.Preflight(); err != nil {
+		t.Skip(err)
+	}
+	o := options(t)
+	o.Engine, o.EngineDir = EngineContainerd, t.TempDir()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, _, err := Up(ctx, o, itself(t))
+	wantError(t, err, o.EngineDir, "make engine")
+	if s := inspect(t, o.Dir); s.Running || s.Crashed || s.Starting {
+		t.Errorf("it left %+v", s)
+	}
+}
