@@ -21,7 +21,7 @@ func sources(req release.BuildRequest) (map[string]fsutil.FS, error) {
 	if err := checkSources(req); err != nil {
 		return nil, err
 	}
-	context, err := directory(req.ContextDir, req.Epoch)
+	files, err := directory(req.ContextDir, req.Epoch)
 	if err != nil {
 		return nil, fmt.Errorf("build context: %w", err)
 	}
@@ -29,7 +29,7 @@ func sources(req release.BuildRequest) (map[string]fsutil.FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("directory of the Dockerfile: %w", err)
 	}
-	return map[string]fsutil.FS{"context": context, "dockerfile": dockerfile}, nil
+	return map[string]fsutil.FS{"context": files, "dockerfile": dockerfile}, nil
 }
 
 func checkSources(req release.BuildRequest) error {

@@ -2,7 +2,9 @@ package build_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,8 +66,30 @@ func shortDir(t *testing.T) string {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
+		removeCgroups(t, dir)
 	})
 	return dir
+}
+
+// cgroupOf is the cgroup below which the steps of a build run.
+func cgroupOf(dir string) string { return "/" + filepath.Base(dir) }
+
+// removeCgroups removes what is left of it, which is empty: in the one hierarchy of cgroup v2, or in each of v1.
+func removeCgroups(t *testing.T, dir string) {
+	t.Helper()
+	for _, hierarchy := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/*"} {
+		for _, group := range []string{"/buildkit", ""} { // BuildKit makes a group of its own in it
+			left, err := filepath.Glob(hierarchy + cgroupOf(dir) + group)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, path := range left {
+				if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					t.Error(err)
+				}
+			}
+		}
+	}
 }
 
 func mountsBelow(t *testing.T, dir string) []string {
@@ -181,11 +205,12 @@ address = %q
 namespace = "buildkit"
 rootless = false
 networkMode = "host"
+defaultCgroupParent = %q
 [worker.containerd.runtime]
 name = "io.containerd.runc.v2"
 path = %q
 [worker.containerd.runtime.options]
 BinaryName = %q
 Root = %q
-`, dir+"/bk", dir+"/b.sock", dir+"/o.sock", dir+"/c.sock", bin+"/containerd-shim-runc-v2", bin+"/runc", dir+"/runc")
+`, dir+"/bk", dir+"/b.sock", dir+"/o.sock", dir+"/c.sock", cgroupOf(dir), bin+"/containerd-shim-runc-v2", bin+"/runc", dir+"/runc")
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
-
-func baseName(path string) string { return filepath.Base(path) }
 
 // unreachable explains a daemon that does not answer.
 func (b *BuildKit) unreachable(err error) error {
@@ -103,7 +100,7 @@ func explainSyntax(req release.BuildRequest, cause error) error {
 	}
 	line := 1
 	if len(ranges) > 0 {
-		line = int(ranges[0].Start.Line)
+		line = ranges[0].Start.Line
 	}
 	return &release.BuildError{
 		Step: "# syntax=" + frontend, Dockerfile: req.Dockerfile, Line: line,

@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,7 +59,7 @@ func (b *BuildKit) prepare(req release.BuildRequest, push bool, auth release.Cre
 // frontendAttrs are the Dockerfile frontend's options.
 // https://github.com/moby/buildkit/blob/master/frontend/dockerui/config.go
 func frontendAttrs(req release.BuildRequest) map[string]string {
-	attrs := map[string]string{"filename": baseName(req.Dockerfile)}
+	attrs := map[string]string{"filename": filepath.Base(req.Dockerfile)}
 	if req.Stage != "" {
 		attrs["target"] = req.Stage
 	}
