@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/report"
 )
 
 // globals are the flags that every command takes.
@@ -43,6 +45,13 @@ func newRoot(sys System) *cobra.Command {
 			return usage(cmd, unknownCommand(cmd, args[0]))
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := report.Choose(g.output, false, g.getenv); err != nil {
+				return usage(cmd, err)
+			}
+			return nil
+		},
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetIn(sys.Stdin)
 	root.SetOut(sys.Stdout)

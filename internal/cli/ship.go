@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/config"
 	"github.com/medusa-deploy/medusa-deploy/internal/git"
@@ -119,7 +120,9 @@ func prepare(ctx context.Context, dir string, p *config.Prepare, emit release.Em
 	for name, value := range p.Env {
 		command.Env = append(command.Env, name+"="+value)
 	}
+	begin := time.Now()
 	output, err := command.CombinedOutput()
+	step.Seconds = time.Since(begin).Seconds()
 	lines := strings.Split(strings.TrimRight(string(output), "\n"), "\n")
 	for _, line := range lines {
 		if line != "" {

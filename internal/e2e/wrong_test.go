@@ -38,7 +38,7 @@ func TestWrongConfig(t *testing.T) {
 	}
 	expectFailure(t, stage, release.ExitUsage, []string{
 		"medusa-deploy.yaml:3:3: unknown key \"platform\"", `did you mean "platforms"?`,
-		"medusa-deploy.yaml:6:", "medusa-deploy.yaml:7:", "timeout",
+		"medusa-deploy.yaml:6:15: the list is empty", `medusa-deploy.yaml:7:14: "soon" is not a duration`,
 	}, "ship")
 }
 
@@ -97,7 +97,7 @@ func TestNoRoot(t *testing.T) {
 	if out.Exit == 0 {
 		t.Error("local up as nobody succeeded")
 	}
-	for _, word := range []string{"root", "sudo", "CAP_", "--engine simulated"} {
+	for _, word := range []string{"missing root", "sudo", "--engine simulated"} {
 		if !strings.Contains(out.Stderr, word) {
 			t.Errorf("it does not say %q:\n%s", word, out.Stderr)
 		}

@@ -10,10 +10,20 @@ import (
 // logLines is how many of a container's last lines an explanation shows.
 const logLines = 12
 
+// stopFacts are what a cause is known by.
+type stopFacts struct {
+	task      Task
+	container Container
+	log       string // the container's last lines
+}
+
+// words are ECS's own texts.
+func (f stopFacts) words() string { return f.task.StoppedReason + "\n" + f.container.Reason }
+
 // cause is one row of the table below: how to know it, what to call it, and what to type next.
 type cause struct {
 	name    string
-	matches func(t Task, c Container) bool
+	matches func(f stopFacts) bool
 	says    string
 	next    []string
 }
@@ -21,10 +31,10 @@ type cause struct {
 // causes is ordered: the first row that matches explains the stop. The texts matched are ECS's own.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 var causes = []cause{
-	{"architecture", containing("exec format error"),
+	{"architecture", anyOf(containing("exec format error"), logged("exec format error")),
 		"the image was built for another CPU architecture than the task definition's runtimePlatform",
 		[]string{"set image.platforms in medusa-deploy.yaml to the task definition's architecture, then: medusa-deploy ship"}},
-	{"no executable", containing("executable file not found", "no such file or directory: unknown"),
+	{"no executable", anyOf(containing("executable file not found", "no such file or directory: unknown"), logged("exec /", "no such file or directory")),
 		"the image's entry point, or the task definition's command, names a program that is not in the image",
 		[]string{"check ENTRYPOINT and CMD in the Dockerfile and `command` in the task definition, then: medusa-deploy ship"}},
 	{"pull not found", pullError("not found", "manifest unknown", "name unknown", "does not exist"),
@@ -61,29 +71,43 @@ var causes = []cause{
 		[]string{"medusa-deploy logs"}},
 }
 
-func containing(texts ...string) func(Task, Container) bool {
-	return func(t Task, c Container) bool {
-		all := t.StoppedReason + "\n" + c.Reason
-		return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(all, s) })
+func containing(texts ...string) func(stopFacts) bool {
+	return func(f stopFacts) bool {
+		return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(f.words(), s) })
 	}
 }
 
-func pullError(texts ...string) func(Task, Container) bool {
-	return func(t Task, c Container) bool {
-		all := t.StoppedReason + "\n" + c.Reason
-		if !strings.Contains(all, "CannotPull") {
-			return false
-		}
-		return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(strings.ToLower(all), s) })
+// logged matches a container that never got to run its program: its whole log is one line, of the container runtime, that
+// has all of the texts.
+func logged(texts ...string) func(stopFacts) bool {
+	return func(f stopFacts) bool {
+		line := strings.TrimSpace(f.log)
+		return strings.HasPrefix(line, "exec ") && !strings.Contains(line, "\n") &&
+			!slices.ContainsFunc(texts, func(s string) bool { return !strings.Contains(line, s) })
 	}
 }
 
-func outOfMemory(t Task, c Container) bool {
-	return strings.Contains(t.StoppedReason+c.Reason, "OutOfMemory") || c.ExitCode != nil && *c.ExitCode == 137 && t.StopCode == "EssentialContainerExited"
+func anyOf(matches ...func(stopFacts) bool) func(stopFacts) bool {
+	return func(f stopFacts) bool {
+		return slices.ContainsFunc(matches, func(m func(stopFacts) bool) bool { return m(f) })
+	}
 }
 
-func crashed(t Task, c Container) bool {
-	return t.StopCode == "EssentialContainerExited" && c.ExitCode != nil
+func pullError(texts ...string) func(stopFacts) bool {
+	return func(f stopFacts) bool {
+		words := f.words()
+		return strings.Contains(words, "CannotPull") &&
+			slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(strings.ToLower(words), s) })
+	}
+}
+
+func outOfMemory(f stopFacts) bool {
+	return strings.Contains(f.words(), "OutOfMemory") ||
+		f.container.ExitCode != nil && *f.container.ExitCode == 137 && f.task.StopCode == "EssentialContainerExited"
+}
+
+func crashed(f stopFacts) bool {
+	return f.task.StopCode == "EssentialContainerExited" && f.container.ExitCode != nil
 }
 
 // explain makes the one block that says why the release failed: from the last task that stopped by its own doing.
@@ -116,29 +140,30 @@ func culprit(m *move) (Task, bool) {
 
 func (r *run) explainTask(ctx context.Context, t Target, m *move, task Task) *Explanation {
 	container := task.culprit()
-	e := ExplainTask(task)
+	log, logErr := r.Orchestrator.TaskLog(ctx, task, container.Name, logLines)
+	e := ExplainTask(task, log)
 	e.Service = m.name
 	fill := strings.NewReplacer("{family}", orElse(m.before.TaskDefinition.Family, task.TaskDefinition), "{cluster}", t.Cluster, "{service}", m.name)
 	for i := range e.Next {
 		e.Next[i] = fill.Replace(e.Next[i])
 	}
-	if lines, err := r.Orchestrator.TaskLog(ctx, task, container.Name, logLines); err == nil {
-		e.Log = lines
-	} else {
-		e.Log = []string{fmt.Sprintf("(the log could not be read: %v)", err)}
+	if logErr != nil {
+		e.Log = []string{fmt.Sprintf("(the log could not be read: %v)", logErr)}
 	}
 	return e
 }
 
-// ExplainTask says why a task stopped, from what ECS tells of it. It is pure.
-func ExplainTask(task Task) *Explanation {
+// ExplainTask says why a task stopped, from what ECS tells of it and the last lines of its log. It is pure.
+func ExplainTask(task Task, log []string) *Explanation {
 	container := task.culprit()
+	facts := stopFacts{task, container, strings.Join(log, "\n")}
 	e := &Explanation{
+		Log:  log,
 		Task: task.ID, StopCode: task.StopCode, Reason: reasonOf(task, container), ExitCode: container.ExitCode,
 		Cause: "the task stopped", Next: []string{"medusa-deploy logs", "medusa-deploy status"},
 	}
 	for _, row := range causes {
-		if row.matches(task, container) {
+		if row.matches(facts) {
 			exit := "unknown"
 			if container.ExitCode != nil {
 				exit = itoa(*container.ExitCode)

@@ -43,7 +43,7 @@ func TestExplainTask(t *testing.T) {
 			continue
 		}
 		t.Run(row.name, func(t *testing.T) {
-			got := ExplainTask(sample.task)
+			got := ExplainTask(sample.task, nil)
 			if !strings.Contains(got.Cause, sample.says) {
 				t.Errorf("cause = %q, want one that says %q", got.Cause, sample.says)
 			}
@@ -63,8 +63,24 @@ func TestExplainTask(t *testing.T) {
 func TestExplainTaskNamesTheContainerThatFailed(t *testing.T) {
 	task := stopped("EssentialContainerExited", "Essential container in task exited", Container{ExitCode: code(0)})
 	task.Containers = append(task.Containers, Container{Name: "sidecar", ExitCode: code(2)})
-	got := ExplainTask(task)
+	got := ExplainTask(task, nil)
 	if got.ExitCode == nil || *got.ExitCode != 2 || !strings.Contains(got.Cause, "sidecar") {
 		t.Errorf("explanation = %+v, want the sidecar's exit code 2", got)
+	}
+}
+
+func TestExplainTaskReadsTheRuntimesLine(t *testing.T) {
+	task := stopped("EssentialContainerExited", "Essential container in task exited", Container{ExitCode: code(255)})
+	tests := map[string]string{
+		"exec /hello: exec format error":                  "architecture",
+		"exec /hello: no such file or directory":          "not in the image",
+		"app: exec /hello: exec format error":             "ended by itself",
+		"started\nexec /hello: exec format error":         "ended by itself",
+		"exec /bin/sh: permission denied, says my script": "ended by itself",
+	}
+	for log, says := range tests {
+		if got := ExplainTask(task, strings.Split(log, "\n")); !strings.Contains(got.Cause, says) {
+			t.Errorf("log %q: cause = %q, want one that says %q", log, got.Cause, says)
+		}
 	}
 }

@@ -20,7 +20,7 @@ type HistoryEntry struct {
 	Commit     string    `json:"commit,omitempty"` // from the image's label; empty when the registry no longer has it
 	Tags       []string  `json:"tags,omitempty"`
 	Gone       bool      `json:"gone,omitempty"` // the registry no longer has the image
-	Running    int       `json:"running"`        // tasks that run the digest now
+	Running    int       `json:"running"`        // tasks that run it now; only its newest successful deployment counts them
 }
 
 // History lists what was deployed to every service of the target, newest first, from what ECS and ECR know.
@@ -36,12 +36,16 @@ func (p *Pipeline) History(ctx context.Context, t Target) ([]HistoryEntry, error
 		if err != nil {
 			return nil, fmt.Errorf("tasks of %s: %w", service, err)
 		}
+		counted := map[Digest]bool{}
 		for _, one := range past {
 			entry, err := p.historyEntry(ctx, t, service, one, images)
 			if err != nil {
 				return nil, err
 			}
-			entry.Running = countDigest(tasks, t.Repository, entry.Digest)
+			if !counted[entry.Digest] && entry.Status == statusSuccessful {
+				entry.Running = countDigest(tasks, t.Repository, entry.Digest)
+				counted[entry.Digest] = true // an earlier deployment of the same image is not what runs
+			}
 			all = append(all, entry)
 		}
 	}
