@@ -6,10 +6,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,20 +15,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"golang.org/x/sys/unix"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/containerd"
 )
@@ -105,82 +97,6 @@ func must[T any](t *testing.T, f func() (T, error)) T {
 	return value
 }
 
-// pushWeb pushes the image as HOST/web:latest, as a registry client does.
-func pushWeb(t *testing.T, info Info) {
-	t.Helper()
-	client := ecr.NewFromConfig(config(info))
-	if _, err := client.CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: aws.String("web")}); err != nil {
-		t.Fatal(err)
-	}
-	out, err := client.GetAuthorizationToken(t.Context(), &ecr.GetAuthorizationTokenInput{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := base64.StdEncoding.DecodeString(*out.AuthorizationData[0].AuthorizationToken)
-	if err != nil {
-		t.Fatal(err)
-	}
-	user, password, _ := strings.Cut(string(raw), ":")
-	ref, err := name.ParseReference(info.Host+"/web:latest", name.Insecure)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := remote.Write(ref, webImage(t), remote.WithAuth(&authn.Basic{Username: user, Password: password})); err != nil {
-		t.Fatal(err)
-	}
-}
-
-const groupARN = "arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/web/0123456789abcdef"
-
-// createService creates c/web with two tasks behind a load balancer.
-func createService(t *testing.T, info Info) {
-	t.Helper()
-	ctx, client := t.Context(), ecs.NewFromConfig(config(info))
-	if _, err := client.CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String("c")}); err != nil {
-		t.Fatal(err)
-	}
-	_, err := client.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
-		Family: aws.String("web"), NetworkMode: types.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"),
-		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
-		ExecutionRoleArn:        aws.String("arn:aws:iam::000000000000:role/execution"),
-		ContainerDefinitions: []types.ContainerDefinition{{
-			Name: aws.String("web"), Image: aws.String(info.Host + "/web:latest"), Essential: aws.Bool(true),
-			PortMappings: []types.PortMapping{{ContainerPort: aws.Int32(9000)}},
-			LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
-				"awslogs-group": "/ecs/web", "awslogs-region": info.Region, "awslogs-stream-prefix": "ecs", "awslogs-create-group": "true",
-			}},
-		}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = client.CreateService(ctx, &ecs.CreateServiceInput{
-		Cluster: aws.String("c"), ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(2), LaunchType: types.LaunchTypeFargate,
-		LoadBalancers: []types.LoadBalancer{{TargetGroupArn: aws.String(groupARN), ContainerName: aws.String("web"), ContainerPort: aws.Int32(9000)}},
-		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
-			Subnets: []string{"subnet-00000000000000000"},
-		}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// page asks a service's load balancer; it is empty when there is no good answer.
-func page(url string) string {
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
-	resp, err := client.Get(url)
-	if err != nil {
-		return ""
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return ""
-	}
-	return string(body)
-}
-
 // answers waits until both tasks have answered, and gives what each said, sorted.
 func answers(t *testing.T, url string) []string {
 	t.Helper()
@@ -199,24 +115,13 @@ func answers(t *testing.T, url string) []string {
 	return all
 }
 
-// runningService waits for the one service to have both tasks running.
-func runningService(t *testing.T, path string) Service {
-	t.Helper()
-	var s Status
-	await(t, "two running tasks", func() bool {
-		s = inspect(t, path)
-		return len(s.Services) == 1 && s.Services[0].Running == 2 && s.Services[0].URL != ""
-	})
-	return s.Services[0]
-}
-
 func TestContainersOutliveACrash(t *testing.T) {
 	o := realOptions(t)
 	info, _ := up(t, o)
 	if info.BuildKit == "" || info.Engine != EngineContainerd {
 		t.Errorf("info = %+v", info)
 	}
-	pushWeb(t, info)
+	push(t, info, webImage(t))
 	createService(t, info)
 	service := runningService(t, o.Dir)
 	if service.Cluster != "c" || service.Name != "web" || service.Desired != 2 || service.Region != Region {
@@ -308,6 +213,26 @@ func TestUpWithoutTheEngine(t *testing.T) {
 	_, _, err := Up(ctx, o, itself(t))
 	wantError(t, err, o.EngineDir, "make engine")
 	if s := inspect(t, o.Dir); s.Running || s.Crashed || s.Starting {
+		t.Errorf("it left %+v", s)
+	}
+}
+
+func TestDiskFull(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting a small disk needs root")
+	}
+	o := options(t)
+	if err := unix.Mount("tmpfs", o.Dir, "tmpfs", 0, "size=16k"); err != nil {
+		t.Skipf("mount a small disk: %v", err)
+	}
+	defer func() {
+		if err := unix.Unmount(o.Dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	_, _, err := Up(t.Context(), o, itself(t))
+	wantError(t, err, "no space", "free some", DirVariable)
+	if s := inspect(t, o.Dir); s.Running || s.Starting {
 		t.Errorf("it left %+v", s)
 	}
 }

@@ -101,7 +101,7 @@ func (d dir) readInfo() (info Info, ok bool, err error) {
 	if err := json.Unmarshal(raw, &found); err != nil {
 		return Info{}, false, fmt.Errorf("%s is damaged: %w", d.info(), err)
 	}
-	found.Info.SecretAccessKey = found.Secret
+	found.SecretAccessKey = found.Secret
 	return found.Info, true, nil
 }
 

@@ -38,7 +38,7 @@ func serveForTest(text string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	if o.EngineDir == "die" {
+	if filepath.Base(o.EngineDir) == "die" {
 		fmt.Fprintln(os.Stderr, "dying without a word")
 		return 3
 	}
@@ -180,7 +180,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// asNobody runs f without root's right to write everywhere, or skips the test.
+// readOnlyParent is a path that cannot be made.
 func readOnlyParent(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() == 0 {

@@ -52,6 +52,11 @@ func (o Options) complete() (Options, error) {
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return o, fmt.Errorf("state directory: %w", err)
 	}
+	if o.EngineDir != "" {
+		if o.EngineDir, err = filepath.Abs(o.EngineDir); err != nil {
+			return o, fmt.Errorf("engine directory: %w", err)
+		}
+	}
 	switch o.Engine {
 	case "":
 		o.Engine = EngineContainerd

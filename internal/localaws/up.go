@@ -9,7 +9,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/containerd"
 )
 
 const (
@@ -111,9 +114,10 @@ func (d dir) launch(ctx context.Context, cmd *exec.Cmd) (Info, bool, error) {
 	defer mine.Close()
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.ExtraFiles = []*os.File{its}
-	cmd.Env = append(cmd.Environ(), fmt.Sprintf("%s=%d", readyVariable, firstExtraFile))
-	cmd.SysProcAttr = ownSession()
-	err = cmd.Start()
+	err = d.detach(cmd)
+	if err == nil {
+		err = cmd.Start()
+	}
 	_ = its.Close()
 	if err != nil {
 		return Info{}, false, fmt.Errorf("start local AWS: %w", err)
@@ -126,6 +130,22 @@ func (d dir) launch(ctx context.Context, cmd *exec.Cmd) (Info, bool, error) {
 		return Info{}, false, err
 	}
 	return info, true, cmd.Process.Release()
+}
+
+// detach makes the server independent of where it was started: of the terminal, and of the directory, which it would
+// keep in use.
+func (d dir) detach(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = ownSession()
+	cmd.Env = append(cmd.Environ(), fmt.Sprintf("%s=%d", readyVariable, firstExtraFile))
+	if named := os.Getenv(containerd.BinariesVariable); named != "" { // may be relative to the directory
+		absolute, err := filepath.Abs(named)
+		if err != nil {
+			return fmt.Errorf("%s: %w", containerd.BinariesVariable, err)
+		}
+		cmd.Env = append(cmd.Env, containerd.BinariesVariable+"="+absolute)
+	}
+	cmd.Dir = string(d)
+	return nil
 }
 
 // await waits for the server's word. When ctx ends the server is stopped again, in order.

@@ -100,7 +100,7 @@ func New(cfg Config) (*Balancer, error) {
 }
 
 // Ensure makes the group listen with these tags. It listens on the same port as before, also after a restart, unless
-// the tags name another one. A port that is taken is an error that names its holder.
+// the tags name another one; the old one then stays until its requests are done. A port that is taken is an error that names its holder.
 func (b *Balancer) Ensure(ctx context.Context, want Group) error {
 	settings, err := ParseSettings(want.Tags)
 	if err != nil {
@@ -132,10 +132,10 @@ func (b *Balancer) Ensure(ctx context.Context, want Group) error {
 	b.groups[want.ARN] = g
 	b.mu.Unlock()
 	b.log.InfoContext(ctx, "load balancer listens", "service", want.Service, "url", g.url())
-	if old == nil {
-		return nil
+	if old != nil {
+		g.retireFront(context.WithoutCancel(ctx), old, settings.DeregistrationDelay)
 	}
-	return old.close(ctx, settings.DeregistrationDelay)
+	return nil
 }
 
 // listen opens the group's port: the tags', else the remembered one, else a free one.
@@ -252,16 +252,20 @@ func (b *Balancer) Groups() []Status {
 // Remove closes the listener, after the requests in flight or the deregistration delay, and forgets the group and its
 // port. A missing group is a success.
 func (b *Balancer) Remove(ctx context.Context, arn string) error {
+	g, err := b.forget(arn)
+	if err != nil || g == nil {
+		return err
+	}
+	return g.close(ctx)
+}
+
+func (b *Balancer) forget(arn string) (*group, error) {
 	b.changes.Lock()
 	defer b.changes.Unlock()
 	if err := b.records.Delete(arn); err != nil {
-		return err
+		return nil, err
 	}
-	g := b.take(arn)
-	if g == nil {
-		return nil
-	}
-	return g.close(ctx)
+	return b.take(arn), nil
 }
 
 func (b *Balancer) take(arn string) *group {

@@ -21,7 +21,7 @@ type group struct {
 	assume       bool // see Config.AssumeHealthy
 	settings     atomic.Pointer[Settings]
 	proxy        *httputil.ReverseProxy
-	checks       sync.WaitGroup
+	background   sync.WaitGroup // checks, and fronts that are being closed
 
 	mu       sync.Mutex
 	closed   bool
@@ -83,6 +83,15 @@ func (f *front) close(ctx context.Context, patience time.Duration) error {
 	return nil
 }
 
+// retireFront closes a front in the background: nobody waits for its last requests.
+func (g *group) retireFront(ctx context.Context, old *front, patience time.Duration) {
+	g.background.Go(func() {
+		if err := old.close(ctx, patience); err != nil {
+			g.log.Warn("cannot close the load balancer's old port in order", "port", old.port, "error", err)
+		}
+	})
+}
+
 func (g *group) port() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -109,7 +118,7 @@ func (g *group) register(t Target) {
 	}
 	fresh := newTarget(t)
 	g.targets[t.ID] = fresh
-	g.checks.Go(func() { g.watch(fresh) })
+	g.background.Go(func() { g.watch(fresh) })
 }
 
 // deregister takes the target out of rotation, and waits for its requests.
@@ -167,6 +176,6 @@ func (g *group) close(ctx context.Context) error {
 		g.rotation.remove(t)
 	}
 	g.mu.Unlock()
-	g.checks.Wait()
+	g.background.Wait()
 	return err
 }

@@ -149,7 +149,7 @@ func TestOpeningSweeps(t *testing.T) {
 func TestManyWritersAndReaders(t *testing.T) {
 	b := withGroup(t)
 	var all sync.WaitGroup
-	const writers, batches, size = 4, 20, 50
+	const writers, batches, size = 4, 10, 20
 	for w := range writers {
 		all.Go(func() {
 			for n := range batches {
