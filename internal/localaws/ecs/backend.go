@@ -166,8 +166,9 @@ func (b *Backend) controller(ctx context.Context, key string, wake chan struct{}
 		case <-wake:
 		case <-timer.C:
 		}
-		again, gone := b.reconcile(key)
-		if gone {
+		again, drained := b.reconcile(key)
+		if drained {
+			b.retire(ctx, key)
 			return
 		}
 		timer.Stop()

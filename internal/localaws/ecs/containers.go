@@ -184,7 +184,6 @@ func (b *Backend) watch(ctx context.Context, t *task, d *taskDefinition, r *runn
 			b.watchContainer(ctx, t, c, r)
 		}
 	}
-	b.watchTargets(ctx, t, r)
 }
 
 // watchContainer waits for a container's end, runs its health check and forwards its log.
@@ -251,7 +250,7 @@ func (b *Backend) checkHealth(ctx context.Context, t *task, c types.ContainerDef
 	interval := seconds(check.Interval, defaultHealthInterval)
 	graceEnds := time.Now().Add(seconds(check.StartPeriod, 0))
 	pause, failures, passed := firstHealthPause, 0, false
-	var counted time.Time
+	counted := time.Now() // on AWS the first check comes an interval after the start
 	for {
 		well := b.probe(ctx, t, c)
 		if ctx.Err() != nil {
@@ -262,7 +261,7 @@ func (b *Backend) checkHealth(ctx context.Context, t *task, c types.ContainerDef
 			failures, passed, pause = 0, true, interval
 			b.setHealth(t, *c.Name, types.HealthStatusHealthy, r)
 		case passed || time.Now().After(graceEnds):
-			if counted.IsZero() || time.Since(counted) >= interval {
+			if time.Since(counted) >= interval {
 				failures, counted = failures+1, time.Now()
 			}
 			if failures >= int(*orInt32(check.Retries, defaultHealthRetries)) {

@@ -30,7 +30,8 @@ func (b *Backend) RegisterTaskDefinition(ctx context.Context, in *awsecs.Registe
 		return nil, err
 	}
 	b.memory.definitions[d.key()] = d
-	return &awsecs.RegisterTaskDefinitionOutput{TaskDefinition: &d.Def, Tags: in.Tags}, nil
+	def := d.Def
+	return &awsecs.RegisterTaskDefinitionOutput{TaskDefinition: &def, Tags: in.Tags}, nil
 }
 
 func definitionOf(in *awsecs.RegisterTaskDefinitionInput, revision int32) types.TaskDefinition {
@@ -118,6 +119,8 @@ func checkContainer(c types.ContainerDefinition, in *awsecs.RegisterTaskDefiniti
 		return unavailable("the restart policy of container " + *c.Name)
 	case c.HealthCheck != nil && !validHealthCommand(c.HealthCheck.Command):
 		return clientError("Container %s: healthCheck.command must start with CMD or CMD-SHELL and name a command, or be NONE.", *c.Name)
+	case c.HealthCheck != nil && !validHealthTimes(c.HealthCheck):
+		return clientError("Container %s: healthCheck needs interval 5-300, timeout 2-60 and startPeriod 0-300 seconds, and retries 1-10.", *c.Name)
 	case c.StopTimeout != nil && (*c.StopTimeout < 0 || *c.StopTimeout > 120):
 		return clientError("Container %s: stopTimeout must be between 0 and 120 seconds.", *c.Name)
 	}
@@ -139,6 +142,13 @@ func validHealthCommand(command []string) bool {
 	return false
 }
 
+// validHealthTimes holds a health check to ECS's bounds.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
+func validHealthTimes(h *types.HealthCheck) bool {
+	within := func(v *int32, low, high int32) bool { return v == nil || low <= *v && *v <= high }
+	return within(h.Interval, 5, 300) && within(h.Timeout, 2, 60) && within(h.Retries, 1, 10) && within(h.StartPeriod, 0, 300)
+}
+
 func checkLogging(c types.ContainerDefinition) error {
 	log := c.LogConfiguration
 	if log == nil {
@@ -155,12 +165,42 @@ func checkLogging(c types.ContainerDefinition) error {
 	return nil
 }
 
-// checkDependencies refuses dependencies on nothing and in a circle.
+// checkDependencies refuses dependencies on nothing and in a circle, and conditions that can never hold.
 func checkDependencies(containers []types.ContainerDefinition) error {
-	if _, err := startOrder(containers); err != nil {
+	ordered, err := startOrder(containers)
+	if err != nil {
 		return err
 	}
+	byName := map[string]types.ContainerDefinition{}
+	for _, c := range ordered {
+		byName[*c.Name] = c
+		for _, dep := range c.DependsOn {
+			if err := checkCondition(*c.Name, dep, byName[*dep.ContainerName]); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
+}
+
+// checkCondition refuses a condition that the container depended on cannot meet.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html
+func checkCondition(name string, dep types.ContainerDependency, on types.ContainerDefinition) error {
+	switch dep.Condition {
+	case types.ContainerConditionStart:
+		return nil
+	case types.ContainerConditionHealthy:
+		if !checked(on) {
+			return clientError("Container %s depends on %s to be HEALTHY, but that has no health check.", name, *on.Name)
+		}
+		return nil
+	case types.ContainerConditionComplete, types.ContainerConditionSuccess:
+		if on.Essential == nil || *on.Essential {
+			return clientError("Container %s depends on %s to be %s, but that is essential.", name, *on.Name, dep.Condition)
+		}
+		return nil
+	}
+	return clientError("Container %s: dependsOn.condition must be START, COMPLETE, SUCCESS or HEALTHY, not %q.", name, dep.Condition)
 }
 
 // startOrder sorts containers so that each comes after those that it depends on.
@@ -214,19 +254,20 @@ func (b *Backend) family(region, name string) []*taskDefinition {
 // definition finds what FAMILY, FAMILY:REVISION or an ARN names; without a revision the newest active one. The lock is held.
 func (b *Backend) definition(region string, name *string) (*taskDefinition, error) {
 	family, wanted, pinned := strings.Cut(lastPart(aws.ToString(name)), ":")
-	var newest *taskDefinition
-	for _, d := range b.family(region, family) {
-		if pinned && strconv.Itoa(int(d.Def.Revision)) == wanted {
-			return d, nil
+	if pinned {
+		if n, err := strconv.ParseInt(wanted, 10, 32); err == nil {
+			if d, ok := b.memory.definitions[definitionKey(region, family, int32(n))]; ok {
+				return d, nil
+			}
 		}
-		if !pinned && d.Def.Status == types.TaskDefinitionStatusActive {
-			newest = d
-		}
-	}
-	if newest == nil {
 		return nil, clientError("Unable to describe task definition.")
 	}
-	return newest, nil
+	for _, d := range slices.Backward(b.family(region, family)) {
+		if d.Def.Status == types.TaskDefinitionStatusActive {
+			return d, nil
+		}
+	}
+	return nil, clientError("Unable to describe task definition.")
 }
 
 // usable is definition for what is to be run. The lock is held.

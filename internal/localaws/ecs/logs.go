@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -48,14 +49,19 @@ func (b *Backend) forwardLog(ctx context.Context, t *task, c types.ContainerDefi
 	name := *c.Name
 	var offset int64
 	b.locked(func() { offset = t.Offsets[name] })
+	ctx, cancel := context.WithCancel(ctx)
 	log, err := b.Engine.Logs(ctx, containerID(t, name), offset, true)
 	if err != nil {
+		cancel()
 		b.unlessGone(err, "read log", containerID(t, name))
 		return
 	}
-	defer log.Close()
 	lines := make(chan logRead, logBatch)
-	go readLines(ctx, log, lines)
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer log.Close()
+	defer cancel() // before the waiting
+	reader.Go(func() { readLines(ctx, log, lines) })
 	options := c.LogConfiguration.Options
 	stream := options["awslogs-stream-prefix"] + "/" + name + "/" + t.id()
 	for first := range lines {

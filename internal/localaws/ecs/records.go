@@ -29,8 +29,10 @@ type taskDefinition struct {
 	Tags   []types.Tag
 }
 
-func (d *taskDefinition) key() string {
-	return store.Key(d.Region, *d.Def.Family, fmt.Sprintf("%010d", d.Def.Revision))
+func (d *taskDefinition) key() string { return definitionKey(d.Region, *d.Def.Family, d.Def.Revision) }
+
+func definitionKey(region, family string, revision int32) string {
+	return store.Key(region, family, fmt.Sprintf("%010d", revision))
 }
 
 // service is one service. Its Def holds what was asked for; what runs is computed when it is described.
@@ -56,12 +58,21 @@ func (s *service) clusterArn() string { return arn(s.Region, "cluster/"+s.Cluste
 type deployment struct {
 	Region, Cluster, Service string
 	SD                       types.ServiceDeployment
-	Failed                   int // tasks that failed to start or to become healthy
-	Seq                      int64
+	Failed                   int   // tasks that failed to start or to become healthy
+	FailedBack               int   // the same, of the rollback
+	Seq                      int64 // orders a service's deployments
 }
 
 func (d *deployment) arn() string        { return *d.SD.ServiceDeploymentArn }
 func (d *deployment) serviceKey() string { return store.Key(d.Region, d.Cluster, d.Service) }
+
+// failures is the count of failed tasks that is under way: the deployment's own, or its rollback's.
+func (d *deployment) failures() *int {
+	if d.SD.Rollback != nil {
+		return &d.FailedBack
+	}
+	return &d.Failed
+}
 
 // inFlight reports whether the deployment has not ended.
 func (d *deployment) inFlight() bool {

@@ -1,8 +1,10 @@
 package ecs
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,6 +18,9 @@ func (b *Backend) deploy(s *service, d *taskDefinition) {
 	now := time.Now()
 	rev := b.newRevision(s, d, now)
 	sd := &deployment{Region: s.Region, Cluster: s.Cluster, Service: s.Name, Seq: now.UnixNano()}
+	if before, ok := b.memory.deployments[s.Deployment]; ok {
+		sd.Seq = max(sd.Seq, before.Seq+1)
+	}
 	sd.SD = types.ServiceDeployment{
 		ServiceDeploymentArn: aws.String(arn(s.Region, "service-deployment/"+s.Cluster+"/"+s.Name+"/"+newServiceDeploymentID())),
 		ServiceArn:           aws.String(s.arn()), ClusterArn: aws.String(s.clusterArn()),
@@ -163,23 +168,30 @@ func (b *Backend) failed(s *service, t *task) {
 		return
 	}
 	t.Counted = true
+	b.saveTask(t)
 	s.Failures++
 	s.NotBefore = time.Now().Add(restartDelay(s.Failures))
 	b.saveService(s)
-	d := b.memory.deployments[s.Deployment]
-	if d == nil || !d.inFlight() {
-		return
+	if s.Failures == throttledFrom {
+		b.event(s, fmt.Sprintf("(service %s) is unable to consistently start tasks successfully. For more information, see the Troubleshooting section.", s.Name))
 	}
-	d.Failed++
-	b.saveDeployment(d)
+	if d := b.memory.deployments[s.Deployment]; d != nil && d.inFlight() {
+		*d.failures()++
+		b.saveDeployment(d)
+		b.trip(s, d)
+	}
+}
+
+// trip ends a deployment in which the circuit breaker's threshold of failed tasks is reached. The lock is held.
+func (b *Backend) trip(s *service, d *deployment) {
 	breaker := s.Def.DeploymentConfiguration.DeploymentCircuitBreaker
-	if breaker == nil || !breaker.Enable || d.Failed < breakerThreshold(breaker, s.desired()) {
+	if breaker == nil || !breaker.Enable || *d.failures() < breakerThreshold(breaker, s.desired()) {
 		return
 	}
 	const reason = "ECS deployment circuit breaker: tasks failed to start."
 	id := b.memory.revisions[s.Revision].ID
 	b.event(s, fmt.Sprintf("(service %s) (deployment %s) deployment failed: tasks failed to start.", s.Name, id))
-	if d.SD.Rollback != nil || !breaker.Rollback || !b.rollback(s, d, reason) {
+	if !breaker.Rollback || !b.rollback(s, d, reason) {
 		b.giveUp(s, d, reason)
 	}
 }
@@ -191,7 +203,7 @@ func failure(t *task) bool {
 		return true
 	case types.TaskStopCodeServiceSchedulerInitiated:
 		reason := aws.ToString(t.T.StoppedReason)
-		return reason == reasonContainerHealth || len(reason) > len(reasonTargetHealth) && reason[:len(reasonTargetHealth)] == reasonTargetHealth
+		return reason == reasonContainerHealth || strings.HasPrefix(reason, reasonTargetHealth)
 	}
 	return false
 }
@@ -199,11 +211,14 @@ func failure(t *task) bool {
 // restartDelay throttles the start of tasks that keep failing, as ECS does; the first failures are retried at once.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-throttle-logic.html
 func restartDelay(failures int) time.Duration {
-	if failures < 3 {
+	if failures < throttledFrom {
 		return 0
 	}
-	return min(time.Second<<min(failures-3, 10), 5*time.Minute)
+	return min(time.Second<<min(failures-throttledFrom, 10), 5*time.Minute)
 }
+
+// throttledFrom is how many tasks in a row must fail before the next start waits.
+const throttledFrom = 3
 
 // Stop reasons, in ECS's own words.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
@@ -230,7 +245,12 @@ func (b *Backend) revisionsOf(s *service) []*revision {
 			all = append(all, r)
 		}
 	}
-	slices.SortFunc(all, func(a, b *revision) int { return b.Deployed.Compare(a.Deployed) })
+	slices.SortFunc(all, func(a, b *revision) int {
+		if c := b.Deployed.Compare(a.Deployed); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.arn(), b.arn())
+	})
 	return all
 }
 
@@ -242,7 +262,7 @@ func (b *Backend) deploymentsOf(s *service) []*deployment {
 			all = append(all, d)
 		}
 	}
-	slices.SortFunc(all, func(a, b *deployment) int { return int(b.Seq - a.Seq) })
+	slices.SortFunc(all, func(a, b *deployment) int { return cmp.Compare(b.Seq, a.Seq) })
 	return all
 }
 
@@ -258,19 +278,9 @@ func (b *Backend) tasksOf(s *service) []*task {
 		if c := a.T.CreatedAt.Compare(*b.T.CreatedAt); c != 0 {
 			return c
 		}
-		return compare(a.arn(), b.arn())
+		return cmp.Compare(a.arn(), b.arn())
 	})
 	return all
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // counts are tasks of one revision.

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,24 +13,24 @@ import (
 )
 
 // reconcile makes one step from what runs towards what is wanted. It tells when to look again although nothing happens
-// (0: never), and whether the service is gone.
-func (b *Backend) reconcile(key string) (again time.Duration, gone bool) {
+// (0: never), and whether a deleted service's last task has stopped.
+func (b *Backend) reconcile(key string) (again time.Duration, drained bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s, ok := b.memory.services[key]
-	if !ok || *s.Def.Status == statusInactive {
-		delete(b.wakes, key)
-		return 0, true
-	}
+	return b.advance(b.memory.services[key])
+}
+
+// advance is reconcile with the lock held.
+func (b *Backend) advance(s *service) (again time.Duration, drained bool) {
 	tasks := b.tasksOf(s)
 	again = b.settle(s, tasks)
-	if !s.Halted {
+	if !s.Halted || s.desired() == 0 {
 		again = sooner(again, b.step(s, tasks))
 	}
-	if *s.Def.Status == statusDraining {
-		return again, b.drained(s, tasks)
+	if *s.Def.Status != statusDraining {
+		return again, false
 	}
-	return again, false
+	return again, !slices.ContainsFunc(tasks, func(t *task) bool { return !t.stopped() })
 }
 
 // settle notes which tasks became healthy or failed. It tells when a task that needs nothing but time will count.
@@ -60,13 +61,17 @@ func (b *Backend) becameHealthy(s *service, t *task) {
 		return
 	}
 	s.Failures, s.NotBefore = 0, time.Time{}
+	b.saveService(s)
 	d := b.memory.deployments[s.Deployment]
-	breaker := s.Def.DeploymentConfiguration.DeploymentCircuitBreaker
-	if d != nil && d.inFlight() && d.Failed > 0 && (breaker == nil || breaker.ResetOnHealthyTask == nil || *breaker.ResetOnHealthyTask) {
-		d.Failed = 0
+	if d != nil && d.inFlight() && resetsOnHealthy(s.Def.DeploymentConfiguration.DeploymentCircuitBreaker) {
+		*d.failures() = 0
 		b.saveDeployment(d)
 	}
-	b.saveService(s)
+}
+
+// resetsOnHealthy reports whether a task that became healthy makes the circuit breaker count anew, which is the default.
+func resetsOnHealthy(c *types.DeploymentCircuitBreaker) bool {
+	return c == nil || c.ResetOnHealthyTask == nil || *c.ResetOnHealthyTask
 }
 
 // population is a service's live tasks, told apart by whether they are what shall run.
@@ -131,7 +136,7 @@ func (b *Backend) step(s *service, tasks []*task) (again time.Duration) {
 	if need < 0 {
 		b.stopSurplus(s, p, -need)
 	}
-	if len(p.old) == 0 && p.leaving == 0 && len(p.fresh) == s.desired() && p.healthyFresh == s.desired() {
+	if s.active() && len(p.old) == 0 && p.leaving == 0 && len(p.fresh) == s.desired() && p.healthyFresh == s.desired() {
 		b.arrived(s, d)
 	}
 	return again
@@ -214,26 +219,28 @@ func (b *Backend) stopForScaling(s *service, t *task) {
 	b.stop(t, types.TaskStopCodeServiceSchedulerInitiated, fmt.Sprintf("Scaling activity initiated by (deployment %s)", b.memory.revisions[s.Revision].ID))
 }
 
-// drained makes a deleted service inactive once its last task has stopped.
-func (b *Backend) drained(s *service, tasks []*task) bool {
-	for _, t := range tasks {
-		if !t.stopped() {
-			return false
+// retire makes a deleted service inactive, after its target groups are gone: a service of the same name may be made the
+// moment it is inactive.
+func (b *Backend) retire(ctx context.Context, key string) {
+	var s *service
+	var groups []types.LoadBalancer
+	b.locked(func() {
+		s = b.memory.services[key]
+		groups = s.Def.LoadBalancers
+	})
+	for _, l := range groups {
+		if err := b.LoadBalancer.Remove(ctx, *l.TargetGroupArn); err != nil && ctx.Err() == nil {
+			b.Log.Error("ecs: remove target group", "group", *l.TargetGroupArn, "err", err)
 		}
 	}
-	s.Def.Status = aws.String(statusInactive)
-	b.saveService(s)
-	delete(b.wakes, s.key())
-	groups := s.Def.LoadBalancers
-	ctx := b.running
-	b.workers.Go(func() {
-		for _, l := range groups {
-			if err := b.LoadBalancer.Remove(ctx, *l.TargetGroupArn); err != nil {
-				b.Log.Error("ecs: remove target group", "group", *l.TargetGroupArn, "err", err)
-			}
-		}
+	if ctx.Err() != nil {
+		return // the next process finds it draining and does it again
+	}
+	b.locked(func() {
+		s.Def.Status = aws.String(statusInactive)
+		b.saveService(s)
+		delete(b.wakes, key)
 	})
-	return true
 }
 
 // healthy reports whether a task counts: it runs, its health checks pass, its targets are healthy; one that has neither

@@ -36,8 +36,13 @@ func (b *Backend) CreateService(ctx context.Context, in *awsecs.CreateServiceInp
 	if err != nil {
 		return nil, err
 	}
-	if old, ok := b.memory.services[store.Key(c.Region, c.Name, *in.ServiceName)]; ok && *old.Def.Status != statusInactive {
-		return nil, invalid("Creation of service was not idempotent.")
+	if old, ok := b.memory.services[store.Key(c.Region, c.Name, *in.ServiceName)]; ok {
+		switch *old.Def.Status {
+		case statusActive:
+			return nil, invalid("Creation of service was not idempotent.")
+		case statusDraining:
+			return nil, invalid("Unable to Start a service that is still Draining.")
+		}
 	}
 	d, err := b.usable(c.Region, in.TaskDefinition)
 	if err != nil {
@@ -204,11 +209,7 @@ func (b *Backend) UpdateService(ctx context.Context, in *awsecs.UpdateServiceInp
 	if !s.active() {
 		return nil, &types.ServiceNotActiveException{Message: aws.String("Service was not ACTIVE.")}
 	}
-	name := in.TaskDefinition
-	if name == nil {
-		name = s.Def.TaskDefinition
-	}
-	d, err := b.usable(s.Region, name)
+	d, err := b.wanted(s, in)
 	if err != nil {
 		return nil, err
 	}
@@ -232,6 +233,15 @@ func (b *Backend) UpdateService(ctx context.Context, in *awsecs.UpdateServiceInp
 	b.wake(s.key())
 	view := b.serviceView(s)
 	return &awsecs.UpdateServiceOutput{Service: &view}, nil
+}
+
+// wanted is the task definition that an update asks for. A service keeps the one that it has, also when that is inactive
+// by now. The lock is held.
+func (b *Backend) wanted(s *service, in *awsecs.UpdateServiceInput) (*taskDefinition, error) {
+	if in.TaskDefinition == nil {
+		return b.definition(s.Region, s.Def.TaskDefinition)
+	}
+	return b.usable(s.Region, in.TaskDefinition)
 }
 
 func checkUpdate(in *awsecs.UpdateServiceInput) error {
@@ -326,6 +336,9 @@ func (b *Backend) DeleteService(ctx context.Context, in *awsecs.DeleteServiceInp
 	s, err := b.service(ctx, in.Cluster, in.Service)
 	if err != nil {
 		return nil, err
+	}
+	if *s.Def.Status == statusInactive {
+		return nil, &types.ServiceNotFoundException{Message: aws.String("Service not found.")}
 	}
 	if s.desired() > 0 && !aws.ToBool(in.Force) && s.active() {
 		return nil, invalid("The service cannot be stopped while it is scaled above 0.")

@@ -110,8 +110,8 @@ func (b *Backend) watchTarget(ctx context.Context, t *task, group string, r *run
 func (b *Backend) noteTarget(t *task, group, state string, wasHealthy bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if t.leaving() {
-		return
+	if t.leaving() || state == "initial" && t.Targets[group] {
+		return // "initial" after healthy: the load balancer is new, and has not found anything wrong
 	}
 	if well := state == "healthy"; t.Targets[group] != well {
 		t.Targets[group] = well

@@ -75,13 +75,13 @@ func (b *Backend) live(t *task, d *taskDefinition, adopted bool) {
 
 // life is a task from PROVISIONING to STOPPED. When ctx ends it lets go: the containers run on.
 func (b *Backend) life(ctx context.Context, t *task, d *taskDefinition, r *runner, adopted bool) {
+	defer r.logs.Wait()
+	defer r.watchers.Wait()
 	if err := b.raise(ctx, t, d, r, adopted); err != nil && ctx.Err() == nil {
 		b.locked(func() { b.stop(t, types.TaskStopCodeTaskFailedToStart, err.Error()) })
 	}
 	select {
 	case <-ctx.Done():
-		r.watchers.Wait()
-		r.logs.Wait()
 		return
 	case <-r.stop:
 	}
@@ -106,6 +106,9 @@ func (b *Backend) enter(t *task, status string, change func(now time.Time)) {
 	}
 	b.saveTask(t)
 	b.wake(t.serviceKey())
+	if s, ok := b.memory.services[t.serviceKey()]; ok && status == statusStopped {
+		b.advance(s) // with the last old task the deployment ends: no one shall see the one without the other
+	}
 }
 
 // stop asks a task to stop, and says why; the first reason counts. The lock is held.
@@ -134,8 +137,7 @@ func (b *Backend) raise(ctx context.Context, t *task, d *taskDefinition, r *runn
 		}
 	}()
 	if adopted && t.T.StartedAt != nil {
-		b.watch(ctx, t, d, r)
-		return b.join(starting, t)
+		return b.resume(ctx, starting, t, d, r)
 	}
 	images, err := b.prepare(starting, t, d)
 	if err != nil {
@@ -160,6 +162,21 @@ func (b *Backend) raise(ctx context.Context, t *task, d *taskDefinition, r *runn
 		}
 	})
 	b.watchTargets(ctx, t, r)
+	return nil
+}
+
+// resume goes on watching a task that runs already. One that is stopping stays out of its load balancers.
+func (b *Backend) resume(life, starting context.Context, t *task, d *taskDefinition, r *runner) error {
+	b.watch(life, t, d, r)
+	var leaving bool
+	b.locked(func() { leaving = t.leaving() })
+	if leaving {
+		return nil
+	}
+	if err := b.join(starting, t); err != nil {
+		return err
+	}
+	b.watchTargets(life, t, r) // only now: a target that is not registered is not healthy
 	return nil
 }
 
@@ -240,11 +257,28 @@ func (b *Backend) takeDown(ctx context.Context, t *task, d *taskDefinition, r *r
 	})
 }
 
-// endContainers asks every container that runs to stop, all at once, and kills what has not after its stop timeout.
+// endContainers asks every container that runs to stop, and kills what has not after its stop timeout. A container ends
+// after those that depend on it: the order of the start reversed.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html
 func (b *Backend) endContainers(ctx context.Context, t *task, d *taskDefinition) {
+	dependants := map[string]*sync.WaitGroup{}
+	for _, c := range d.Def.ContainerDefinitions {
+		dependants[*c.Name] = &sync.WaitGroup{}
+	}
+	for _, c := range d.Def.ContainerDefinitions {
+		for _, dep := range c.DependsOn {
+			dependants[*dep.ContainerName].Add(1)
+		}
+	}
 	var all sync.WaitGroup
 	for _, c := range d.Def.ContainerDefinitions {
-		all.Go(func() { b.endContainer(ctx, t, c) })
+		all.Go(func() {
+			dependants[*c.Name].Wait()
+			b.endContainer(ctx, t, c)
+			for _, dep := range c.DependsOn {
+				dependants[*dep.ContainerName].Done()
+			}
+		})
 	}
 	all.Wait()
 }

@@ -40,7 +40,7 @@ func (b *Backend) serviceView(s *service) types.Service {
 		if r.arn() == s.Revision {
 			view.Deployments = slices.Insert(view.Deployments, 0, b.primaryView(s, r, c))
 		} else if c.running+c.pending+c.leaving > 0 {
-			view.Deployments = append(view.Deployments, deploymentView(s, r, c, "ACTIVE"))
+			view.Deployments = append(view.Deployments, b.activeView(s, r, c))
 		}
 		if c.running+c.pending > 0 {
 			view.CurrentServiceRevisions = append(view.CurrentServiceRevisions, types.ServiceCurrentRevisionSummary{
@@ -61,6 +61,17 @@ func deploymentView(s *service, r *revision, c counts, status string) types.Depl
 	}
 }
 
+// activeView is the entry of a deployment whose tasks have yet to go.
+func (b *Backend) activeView(s *service, r *revision, c counts) types.Deployment {
+	view := deploymentView(s, r, c, "ACTIVE")
+	d, ok := b.memory.deployments[s.Deployment]
+	if ok && d.SD.Rollback != nil && *d.SD.TargetServiceRevision.Arn == r.arn() {
+		view.FailedTasks = int32(d.Failed)
+		view.RolloutState, view.RolloutStateReason = types.DeploymentRolloutStateFailed, d.SD.Rollback.Reason
+	}
+	return view
+}
+
 // primaryView is the entry of the deployment that decides what shall run.
 func (b *Backend) primaryView(s *service, r *revision, c counts) types.Deployment {
 	view := deploymentView(s, r, c, "PRIMARY")
@@ -70,7 +81,7 @@ func (b *Backend) primaryView(s *service, r *revision, c counts) types.Deploymen
 	if !ok {
 		return view
 	}
-	view.FailedTasks = int32(d.Failed)
+	view.FailedTasks = int32(*d.failures())
 	switch {
 	case d.inFlight():
 		view.RolloutState = types.DeploymentRolloutStateInProgress

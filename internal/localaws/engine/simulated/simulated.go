@@ -202,7 +202,10 @@ func (e *Engine) Exec(ctx context.Context, id string, _ []string) (engine.ExecRe
 	if err != nil {
 		return engine.ExecResult{}, err
 	}
-	if err := pause(ctx, c.behaviour.ExecTime); err != nil {
+	e.mu.Lock()
+	took := c.behaviour.ExecTime
+	e.mu.Unlock()
+	if err := pause(ctx, took); err != nil {
 		return engine.ExecResult{}, err
 	}
 	e.mu.Lock()
@@ -214,6 +217,15 @@ func (e *Engine) Exec(ctx context.Context, id string, _ []string) (engine.ExecRe
 		return engine.ExecResult{Code: 0}, nil
 	}
 	return engine.ExecResult{Code: 1, Output: "connection refused"}, nil
+}
+
+// Sicken makes a container fail its health checks from now on.
+func (e *Engine) Sicken(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c, ok := e.containers[id]; ok {
+		c.behaviour.NeverHealthy = true
+	}
 }
 
 // Logs reads what the container wrote.
