@@ -237,6 +237,7 @@ func (s *session) builder() (*build.BuildKit, error) {
 		}
 		c.Address = local.BuildKit
 	}
+	c.Credentials = s.registryCredentials
 	if s.plain.Local {
 		c.PlainHTTP = []string{s.local.Host}
 	}
@@ -244,6 +245,16 @@ func (s *session) builder() (*build.BuildKit, error) {
 		return nil, exit(release.ExitBuild, fmt.Errorf("the %s engine of local AWS cannot build images\n  set BUILDKIT_HOST to a BuildKit daemon, or: medusa-deploy local down && medusa-deploy local up --engine containerd", s.local.Engine))
 	}
 	return build.New(c)
+}
+
+// registryCredentials opens the target's own registry to a build: its cache, and base images that are kept there.
+func (s *session) registryCredentials(ctx context.Context, host string) (release.Credentials, bool, error) {
+	own, err := s.registry.Host(ctx)
+	if err != nil || own != host {
+		return release.Credentials{}, false, err
+	}
+	auth, err := s.registry.Authenticate(ctx)
+	return auth, err == nil, err
 }
 
 // cacheRef is where build results are kept for the next machine. The local builder keeps its own.
