@@ -19,7 +19,7 @@ func newCheck(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := s.pipeline(noBuilder)
+			p, err := s.pipeline(cmd.Context(), noBuilder)
 			if err != nil {
 				return err
 			}

@@ -27,7 +27,7 @@ func newDeploy(g *globals) *cobra.Command {
 				if len(args) == 1 {
 					ref = args[0]
 				}
-				p, err := s.pipeline(noBuilder)
+				p, err := s.pipeline(ctx, noBuilder)
 				if err != nil {
 					return release.Result{}, err
 				}
@@ -53,7 +53,7 @@ rebuilt: a tag moves and ECS starts a new deployment, which is then verified as 
 				if err := s.confirm(yes, "roll "+strings.Join(s.target.Services, ", ")+" on "+s.target.Name+" back to "+orPrevious(to)+"?"); err != nil {
 					return release.Result{}, err
 				}
-				p, err := s.pipeline(noBuilder)
+				p, err := s.pipeline(ctx, noBuilder)
 				if err != nil {
 					return release.Result{}, err
 				}

@@ -24,7 +24,7 @@ func newHistory(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := s.pipeline(noBuilder)
+			p, err := s.pipeline(cmd.Context(), noBuilder)
 			if err != nil {
 				return err
 			}
@@ -59,7 +59,7 @@ func newTrace(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := s.pipeline(noBuilder)
+			p, err := s.pipeline(cmd.Context(), noBuilder)
 			if err != nil {
 				return err
 			}

@@ -203,7 +203,7 @@ const (
 )
 
 // pipeline wires the ports.
-func (s *session) pipeline(need builderNeed) (*release.Pipeline, error) {
+func (s *session) pipeline(ctx context.Context, need builderNeed) (*release.Pipeline, error) {
 	p := &release.Pipeline{Registry: s.registry, Orchestrator: s.ecs, Emit: s.face.Emit, ServiceURL: s.serviceURL}
 	p.Checker = check.New(s.registry, s.ecs, func(ctx context.Context) (string, error) {
 		identity, err := s.aws.Identity(ctx)
@@ -213,7 +213,7 @@ func (s *session) pipeline(need builderNeed) (*release.Pipeline, error) {
 		p.PollMin, p.PollMax = localPollMin, localPollMax
 	}
 	if need == needsBuilder {
-		builder, err := s.builder()
+		builder, err := s.builder(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -223,13 +223,13 @@ func (s *session) pipeline(need builderNeed) (*release.Pipeline, error) {
 }
 
 // builder chooses who builds: BUILDKIT_HOST when it is set, or the engine of the local AWS that runs.
-func (s *session) builder() (*build.BuildKit, error) {
+func (s *session) builder(ctx context.Context) (*build.BuildKit, error) {
 	c := build.Config{Address: s.getenv("BUILDKIT_HOST"), Reason: "BUILDKIT_HOST", Log: s.log}
 	if c.Address == "" {
 		c.Reason = "the built-in engine"
 		local := s.local
 		if !s.plain.Local {
-			running, err := s.runningLocal(context.Background())
+			running, err := s.runningLocal(ctx)
 			if err != nil {
 				return nil, exit(release.ExitBuild, errors.New("there is no builder: BUILDKIT_HOST is not set and the built-in engine is not running\n  start it: medusa-deploy local up"))
 			}

@@ -35,7 +35,7 @@ Running it again is always safe: what is done already is not done twice.`,
 				if err != nil {
 					return release.Result{}, err
 				}
-				p, err := s.pipeline(needsBuilder)
+				p, err := s.pipeline(ctx, needsBuilder)
 				if err != nil {
 					return release.Result{}, err
 				}
@@ -80,7 +80,7 @@ func runBuild(ctx context.Context, g *globals, push bool) error {
 		if err != nil {
 			return release.Result{}, err
 		}
-		p, err := s.pipeline(needsBuilder)
+		p, err := s.pipeline(ctx, needsBuilder)
 		if err != nil {
 			return release.Result{}, err
 		}

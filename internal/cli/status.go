@@ -24,7 +24,7 @@ func newStatus(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := s.pipeline(noBuilder)
+			p, err := s.pipeline(cmd.Context(), noBuilder)
 			if err != nil {
 				return err
 			}
