@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -173,16 +174,18 @@ func newLocalStatus(g *globals) *cobra.Command {
 			if g.output == "json" {
 				return json.NewEncoder(g.sys.Stdout).Encode(status)
 			}
-			return printLocal(g.sys.Stdout, status)
+			return printLocal(g.sys.Stdout, dir, status)
 		},
 	}
 }
 
-func printLocal(w io.Writer, s localaws.Status) error {
+func printLocal(w io.Writer, dir string, s localaws.Status) error {
 	p := &printer{w: w}
 	switch {
 	case s.Running:
 		p.line("local AWS runs on %s (engine: %s, pid %d)", s.Info.Endpoint, s.Info.Engine, s.Info.PID)
+	case s.Starting:
+		p.line("local AWS is starting or stopping\n  its log: %s", filepath.Join(dir, "local.log"))
 	case s.Crashed:
 		p.line("local AWS crashed; its containers may still run\n  take them over again: medusa-deploy local up\n  stop them: medusa-deploy local down")
 	default:

@@ -33,6 +33,7 @@ type session struct {
 	registry *registry.Registry
 	ecs      *orchestrator.Orchestrator
 	face     report.Face
+	mask     *report.Mask
 	log      *slog.Logger
 }
 
@@ -57,7 +58,7 @@ func withSession(ctx context.Context, g *globals, do func(context.Context, *sess
 
 // openSession reads the config, finds the target and connects to it.
 func openSession(ctx context.Context, g *globals) (*session, error) {
-	s := &session{globals: g, log: g.logger()}
+	s := &session{globals: g, log: g.logger(), mask: &report.Mask{}}
 	var err error
 	if s.config, err = g.loadConfig(); err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func openSession(ctx context.Context, g *globals) (*session, error) {
 	if s.target, err = s.releaseTarget(); err != nil {
 		return nil, err
 	}
-	if s.face, err = g.newFace(); err != nil {
+	if s.face, err = g.newFace(s.mask); err != nil {
 		return nil, err
 	}
 	if s.aws, err = awsclient.Load(ctx, s.awsConfig()); err != nil {
@@ -171,13 +172,13 @@ func (s *session) releaseTarget() (release.Target, error) {
 	return t, nil
 }
 
-func (g *globals) newFace() (report.Face, error) {
+func (g *globals) newFace(mask *report.Mask) (report.Face, error) {
 	kind, err := report.Choose(g.output, isTerminal(g.sys.Stderr), g.getenv)
 	if err != nil {
 		return nil, exit(release.ExitUsage, err)
 	}
 	return report.New(kind, report.Options{
-		Out: g.sys.Stdout, Err: g.sys.Stderr, Explain: g.explain, Verbose: g.verbose,
+		Out: g.sys.Stdout, Err: g.sys.Stderr, Explain: g.explain, Verbose: g.verbose, Mask: mask,
 		Color: isTerminal(g.sys.Stderr) && g.getenv("NO_COLOR") == "" && g.getenv("TERM") != "dumb",
 		Width: func() int { return terminalWidth(g.sys.Stderr) },
 	}), nil
@@ -204,7 +205,7 @@ const (
 
 // pipeline wires the ports.
 func (s *session) pipeline(ctx context.Context, need builderNeed) (*release.Pipeline, error) {
-	p := &release.Pipeline{Registry: s.registry, Orchestrator: s.ecs, Emit: s.face.Emit, ServiceURL: s.serviceURL}
+	p := &release.Pipeline{Registry: maskedRegistry{s.registry, s.mask}, Orchestrator: s.ecs, Emit: s.face.Emit, ServiceURL: s.serviceURL}
 	p.Checker = check.New(s.registry, s.ecs, func(ctx context.Context) (string, error) {
 		identity, err := s.aws.Identity(ctx)
 		return identity.Account, err
@@ -253,8 +254,21 @@ func (s *session) registryCredentials(ctx context.Context, host string) (release
 	if err != nil || own != host {
 		return release.Credentials{}, false, err
 	}
-	auth, err := s.registry.Authenticate(ctx)
+	auth, err := maskedRegistry{s.registry, s.mask}.Authenticate(ctx)
 	return auth, err == nil, err
+}
+
+// maskedRegistry keeps the passwords that it hands out from being shown.
+type maskedRegistry struct {
+	*registry.Registry
+	mask *report.Mask
+}
+
+// Authenticate implements release.Registry.
+func (m maskedRegistry) Authenticate(ctx context.Context) (release.Credentials, error) {
+	auth, err := m.Registry.Authenticate(ctx)
+	m.mask.Add(auth.Username, auth.Password)
+	return auth, err
 }
 
 // cacheRef is where build results are kept for the next machine. The local builder keeps its own.

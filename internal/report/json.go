@@ -2,8 +2,8 @@ package report
 
 import (
 	"encoding/json"
+	"io"
 	"sync"
-	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
@@ -11,8 +11,9 @@ import (
 // jsonFace writes an event a line: its fields, its type and its time. docs/events.schema.json describes them.
 type jsonFace struct {
 	Options
-	mu  sync.Mutex
-	err error
+	mu     sync.Mutex
+	closed bool
+	err    error
 }
 
 func newJSON(o Options) *jsonFace { return &jsonFace{Options: o} }
@@ -21,9 +22,12 @@ func newJSON(o Options) *jsonFace { return &jsonFace{Options: o} }
 func (f *jsonFace) Emit(e release.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.closed {
+		return
+	}
 	line, err := f.encode(e)
 	if err == nil {
-		_, err = f.Out.Write(append(line, '\n'))
+		_, err = io.WriteString(f.Out, f.Mask.apply(string(line))+"\n")
 	}
 	if err != nil && f.err == nil {
 		f.err = err
@@ -47,7 +51,7 @@ func (f *jsonFace) encode(e release.Event) ([]byte, error) {
 		}
 	}
 	add("type", e.Kind())
-	add("time", f.Now().UTC().Format(time.RFC3339Nano))
+	add("time", f.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 	if r, ok := e.(release.Result); ok {
 		add("seconds", seconds(r))
 	}
@@ -70,5 +74,6 @@ func seconds(r release.Result) map[string]float64 {
 func (f *jsonFace) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.closed = true
 	return f.err
 }

@@ -19,18 +19,13 @@ const (
 	JSON     Kind = "json"   // an event a line, on the output stream
 )
 
-// Choose picks a face: the one that flag names, or GitHub's inside Actions, the terminal's on a terminal, the plain one
-// elsewhere.
+// Choose picks a face: the one that flag names, or GitHub's inside Actions, the terminal's on a terminal that can move its
+// cursor, the plain one elsewhere. "text" asks for the last three.
 func Choose(flag string, terminal bool, getenv func(string) string) (Kind, error) {
 	switch kind := Kind(flag); kind {
 	case Plain, GitHub, JSON:
 		return kind, nil
-	case Terminal:
-		if terminal {
-			return Terminal, nil
-		}
-		return Plain, nil
-	case "":
+	case Terminal, "":
 	default:
 		return "", fmt.Errorf("--output %q: there is text, plain, json and github", flag)
 	}
@@ -49,6 +44,7 @@ type Options struct {
 	Explain  bool // show how to do each phase by hand
 	Verbose  bool // show build logs and ECS's messages also when all goes well
 	Color    bool
+	Mask     *Mask      // what no face may show; nil: nothing
 	Width    func() int // columns of a terminal; nil: 80
 	Now      func() time.Time
 }

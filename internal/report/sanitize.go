@@ -1,29 +1,40 @@
 package report
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
-// clean makes foreign text (log lines, ECS's messages) harmless: control characters, which could move a terminal's
-// cursor or recolour it, become visible or vanish, and so do the marks that reverse the direction of text.
+// sequences are the escape sequences that programs colour their output with (ECMA-48 CSI and OSC).
+var sequences = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(\x07|\x1b\\\\)?|\u009b[0-?]*[ -/]*[@-~]")
+
+// clean makes one line of foreign text (log lines, ECS's messages) harmless: colours vanish, and control characters,
+// which could move a terminal's cursor, become visible, as do the marks that reverse the direction of text.
 func clean(s string) string {
-	if strings.IndexFunc(s, unsafe) < 0 && utf8.ValidString(s) {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if strings.IndexFunc(s, unsafe) < 0 {
 		return s
 	}
-	var b strings.Builder
-	for _, r := range s {
+	s = strings.TrimRight(sequences.ReplaceAllString(s, ""), "\r")
+	return strings.Map(func(r rune) rune {
 		switch {
-		case r == '\t':
-			b.WriteString("    ")
+		case r == '\t' || r == '\n' || r == '\r':
+			return ' '
 		case unsafe(r):
-			b.WriteRune('\uFFFD')
-		default:
-			b.WriteRune(r)
+			return '\uFFFD'
 		}
+		return r
+	}, s)
+}
+
+// cleanLines is clean for text that may have several lines.
+func cleanLines(s string) []string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		lines = append(lines, clean(strings.TrimRight(line, "\r\n")))
 	}
-	return b.String()
+	return lines
 }
 
 func unsafe(r rune) bool {

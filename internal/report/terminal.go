@@ -2,10 +2,12 @@ package report
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
+
+	"golang.org/x/text/width"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
@@ -15,13 +17,14 @@ type terminalFace struct {
 	Options
 	mu      sync.Mutex
 	err     error
-	phase   release.Phase
+	closed  bool
+	phase   release.Phase // that runs; empty between phases
 	begun   time.Time
 	detail  string // what the phase does right now
 	frame   int
 	drawn   bool // the live line is on the screen
-	build   map[string]string
-	tail    map[string][]string
+	steps   steps
+	names   map[string]string // build step id → name
 	stop    chan struct{}
 	stopped sync.WaitGroup
 }
@@ -29,10 +32,12 @@ type terminalFace struct {
 // redraw is how often the live line is drawn anew.
 const redraw = 100 * time.Millisecond
 
-var frames = []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
+func frames() []string {
+	return []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
+}
 
 func newTerminal(o Options) *terminalFace {
-	f := &terminalFace{Options: o, build: map[string]string{}, tail: map[string][]string{}, stop: make(chan struct{})}
+	f := &terminalFace{Options: o, steps: newSteps(), names: map[string]string{}, stop: make(chan struct{})}
 	f.stopped.Go(f.spin)
 	return f
 }
@@ -59,14 +64,18 @@ func (f *terminalFace) Close() error {
 	f.mu.Lock()
 	f.erase()
 	f.phase = ""
+	wasClosed := f.closed
+	f.closed = true
 	f.mu.Unlock()
-	close(f.stop)
+	if !wasClosed {
+		close(f.stop)
+	}
 	f.stopped.Wait()
 	return f.err
 }
 
-func (f *terminalFace) write(format string, args ...any) {
-	if _, err := fmt.Fprintf(f.Err, format, args...); err != nil && f.err == nil {
+func (f *terminalFace) write(w io.Writer, text string) {
+	if _, err := io.WriteString(w, f.Mask.apply(text)); err != nil && f.err == nil {
 		f.err = err
 	}
 }
@@ -74,32 +83,52 @@ func (f *terminalFace) write(format string, args ...any) {
 // erase takes the live line off the screen.
 func (f *terminalFace) erase() {
 	if f.drawn {
-		f.write("\r\x1b[K")
+		f.write(f.Err, "\r\x1b[K")
 		f.drawn = false
 	}
 }
 
 // draw puts the live line on the screen, cut to its width so that it never wraps.
 func (f *terminalFace) draw() {
-	if f.phase == "" {
+	if f.phase == "" || f.closed {
 		return
 	}
-	text := fmt.Sprintf("%-12s %s  %s", f.phase, short(f.Now().Sub(f.begun).Seconds()), f.detail)
-	text = cut(text, f.Width()-3)
-	f.write("\r\x1b[K%s %s", f.paint(cyan, frames[f.frame%len(frames)]), text)
+	text := fmt.Sprintf("%-12s %s  %s", f.phase, short(f.Now().Sub(f.begun).Seconds()), clean(f.detail))
+	all := frames()
+	// A column is left free: a line that fills a terminal to its edge wraps on some.
+	f.write(f.Err, "\r\x1b[K"+f.paint(cyan, all[f.frame%len(all)])+" "+cut(text, f.Width()-3))
 	f.drawn = true
 }
 
-// cut shortens text to a number of columns.
+// cut shortens text to a number of columns; wide characters take two.
 func cut(text string, columns int) string {
-	if columns < 1 {
-		return ""
+	total := 0
+	for _, r := range text {
+		total += columnsOf(r)
 	}
-	if utf8.RuneCountInString(text) <= columns {
+	if total <= columns {
 		return text
 	}
-	runes := []rune(text)
-	return string(runes[:columns-1]) + "…"
+	var b strings.Builder
+	used := 1 // the mark
+	for _, r := range text {
+		if used += columnsOf(r); used > columns {
+			break
+		}
+		b.WriteRune(r)
+	}
+	if columns > 0 {
+		b.WriteString("…")
+	}
+	return b.String()
+}
+
+func columnsOf(r rune) int {
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
+	}
+	return 1
 }
 
 // colour is an SGR code.
@@ -111,45 +140,54 @@ const (
 	red    colour = "31"
 	cyan   colour = "36"
 	faint  colour = "2"
+	none   colour = ""
 )
 
 func (f *terminalFace) paint(c colour, text string) string {
-	if !f.Color {
+	if !f.Color || c == none {
 		return text
 	}
 	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"
 }
 
-// line leaves a line above the live one.
-func (f *terminalFace) line(format string, args ...any) {
+// lines leaves lines above the live one, each made safe and then painted.
+func (f *terminalFace) lines(w io.Writer, c colour, text string) {
 	f.erase()
-	f.write(format+"\n", args...)
+	for _, line := range cleanLines(text) {
+		f.write(w, f.paint(c, line)+"\n")
+	}
 	f.draw()
+}
+
+// ended leaves the line of a phase that is over.
+func (f *terminalFace) ended(c colour, mark string, phase release.Phase, text string, seconds float64) {
+	f.phase = ""
+	f.erase()
+	f.write(f.Err, fmt.Sprintf("%s %-12s %s  %s\n", f.paint(c, mark), phase, clean(text), f.paint(faint, short(seconds))))
 }
 
 // Emit implements Face.
 func (f *terminalFace) Emit(e release.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.closed {
+		return
+	}
 	switch e := e.(type) {
 	case release.PhaseStarted:
-		f.phase, f.begun, f.detail = e.Phase, f.Now(), clean(e.About)
-		if f.Explain {
-			for _, line := range e.ByHand {
-				f.line("  %s", f.paint(faint, "by hand: "+clean(line)))
-			}
+		f.phase, f.begun, f.detail = e.Phase, f.Now(), e.About
+		if f.Explain && len(e.ByHand) > 0 {
+			f.lines(f.Err, faint, "  by hand: "+strings.Join(e.ByHand, "\n  by hand: "))
 		}
 		f.draw()
 	case release.PhaseDone:
-		f.phase = ""
-		mark := f.paint(green, "✓")
 		if e.Skipped {
-			mark = f.paint(faint, "–")
+			f.ended(faint, "–", e.Phase, e.Summary, e.Seconds)
+		} else {
+			f.ended(green, "✓", e.Phase, e.Summary, e.Seconds)
 		}
-		f.line("%s %-12s %s  %s", mark, e.Phase, clean(e.Summary), f.paint(faint, short(e.Seconds)))
 	case release.PhaseFailed:
-		f.phase = ""
-		f.line("%s %-12s %s  %s", f.paint(red, "✗"), e.Phase, clean(e.Error), f.paint(faint, short(e.Seconds)))
+		f.ended(red, "✗", e.Phase, "failed", e.Seconds)
 	case release.Result:
 		f.result(e)
 	default:
@@ -165,82 +203,59 @@ func (f *terminalFace) within(e release.Event) {
 		if e.Severity == release.SeverityError {
 			c = red
 		}
-		head, rest, _ := strings.Cut(findingText(e.Finding, "  "), "\n")
-		f.line("%s", f.paint(c, head))
-		if rest != "" {
-			f.line("%s", rest)
-		}
+		f.lines(f.Err, c, findingText(e.Finding))
 	case release.BuildStep:
 		f.step(e)
 	case release.BuildLog:
-		f.tail[e.ID] = append(f.tail[e.ID], clean(e.Line))
-		if n := len(f.tail[e.ID]); n > tailLines {
-			f.tail[e.ID] = f.tail[e.ID][n-tailLines:]
-		}
-		f.detail = clean(f.build[e.ID] + ": " + e.Line)
-		if f.Verbose {
-			f.line("    %s", clean(e.Line))
-		}
+		f.steps.log(e)
+		f.detail = f.names[e.ID] + ": " + e.Line
+		f.more("    " + e.Line)
 	case release.Transfer:
-		f.detail = fmt.Sprintf("%s %s of %s", clean(e.Name), bytes(e.Current), bytes(e.Total))
+		f.detail = transferText(e)
 	case release.LogLine:
-		f.erase()
-		if _, err := fmt.Fprintln(f.Out, logText(e)); err != nil && f.err == nil {
-			f.err = err
-		}
+		f.lines(f.Out, none, logText(e))
 	case release.Notice:
-		f.line("%s%s", f.paint(yellow, noticeMark(e)), clean(e.Text))
+		f.lines(f.Err, none, noticeText(e))
 	case release.TaskStopped:
-		f.line("  %s", f.paint(yellow, rolloutText(e, f.Verbose)))
+		f.lines(f.Err, yellow, "  "+rolloutText(e, f.Verbose))
 	default:
-		f.rollout(e)
+		if text := rolloutText(e, f.Verbose); text != "" {
+			f.detail = text
+			f.more("  " + text)
+		}
 	}
 	f.draw()
 }
 
-func (f *terminalFace) step(e release.BuildStep) {
-	f.build[e.ID] = e.Name
-	f.detail = clean(e.Name)
-	switch e.State {
-	case "failed":
-		f.line("  %s", f.paint(red, clean(e.Name)+" failed: "+clean(e.Error)))
-		for _, line := range f.tail[e.ID] {
-			f.line("    %s", line)
-		}
-	case "done", "cached":
-		if f.Verbose {
-			f.line("  %s %s", clean(e.Name), f.paint(faint, e.State))
-		}
+// more shows what only --verbose shows.
+func (f *terminalFace) more(text string) {
+	if f.Verbose {
+		f.lines(f.Err, none, text)
 	}
 }
 
-func (f *terminalFace) rollout(e release.Event) {
-	text := rolloutText(e, f.Verbose)
-	if text == "" {
-		return
-	}
-	if f.detail = text; f.Verbose {
-		f.line("  %s", text)
+func (f *terminalFace) step(e release.BuildStep) {
+	f.names[e.ID], f.detail = e.Name, e.Name
+	switch e.State {
+	case "failed":
+		f.lines(f.Err, red, "  "+e.Name+" failed: "+e.Error)
+		if !f.Verbose && len(f.steps.tail(e.ID)) > 0 {
+			f.lines(f.Err, none, "    "+strings.Join(f.steps.tail(e.ID), "\n    "))
+		}
+	case "done", "cached":
+		f.more("  " + e.Name + " " + e.State)
 	}
 }
 
 func (f *terminalFace) result(e release.Result) {
 	f.phase = ""
-	f.erase()
 	if e.Exit != release.ExitDone {
 		block := failureBlock(e)
-		f.line("%s", f.paint(red, block[0]))
-		for _, line := range block[1:] {
-			f.line("%s", line)
-		}
+		f.lines(f.Err, red, block[0])
+		f.lines(f.Err, none, strings.Join(block[1:], "\n"))
 		return
 	}
-	for i, line := range successBlock(e) {
-		if i == 0 {
-			line = f.paint(green, line)
-		}
-		if _, err := fmt.Fprintln(f.Out, line); err != nil && f.err == nil {
-			f.err = err
-		}
-	}
+	block := successBlock(e)
+	f.lines(f.Out, green, block[0])
+	f.lines(f.Out, none, strings.Join(block[1:], "\n"))
 }

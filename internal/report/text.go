@@ -11,13 +11,13 @@ import (
 
 // style is what differs between the faces that only ever add lines.
 type style interface {
-	// open and end are lines around a phase; empty: none.
+	// open and end are commands around a phase; empty: none.
 	open(title string) string
 	end() string
-	// finding is a line that marks a place in a file; empty: none.
+	// finding and failure are commands that mark what is wrong and where; empty: none.
 	finding(f release.Finding) string
 	failure(text string) string
-	// line makes a line of foreign text safe.
+	// line makes a line of text safe, whoever wrote it.
 	line(text string) string
 }
 
@@ -34,151 +34,168 @@ func (plainStyle) line(text string) string        { return text }
 type textFace struct {
 	Options
 	style
-	mu     sync.Mutex
-	err    error
-	build  map[string]string   // step id → name
-	tail   map[string][]string // step id → its last lines, shown when it fails
-	failed map[string]bool
-	phase  release.Phase
-	silent time.Time // when something was last shown
+	mu      sync.Mutex
+	err     error
+	closed  bool
+	steps   steps
+	phase   release.Phase // that runs; empty between phases
+	begun   time.Time
+	shown   time.Time // when something was last shown
+	stop    chan struct{}
+	stopped sync.WaitGroup
 }
 
 func newText(o Options, s style) *textFace {
-	return &textFace{Options: o, style: s, build: map[string]string{}, tail: map[string][]string{}, failed: map[string]bool{}, silent: o.Now()}
+	f := &textFace{Options: o, style: s, steps: newSteps(), shown: o.Now(), stop: make(chan struct{})}
+	f.stopped.Go(f.breathe)
+	return f
+}
+
+// quiet is how long a phase may show nothing: CI must not look hung.
+const quiet = 10 * time.Second
+
+// breathe shows that a silent phase is alive.
+func (f *textFace) breathe() {
+	tick := time.NewTicker(quiet)
+	defer tick.Stop()
+	for {
+		select {
+		case <-f.stop:
+			return
+		case <-tick.C:
+			f.mu.Lock()
+			if f.phase != "" && f.Now().Sub(f.shown) >= quiet {
+				f.say("  still in %s after %s", f.phase, short(f.Now().Sub(f.begun).Seconds()))
+			}
+			f.mu.Unlock()
+		}
+	}
 }
 
 // Emit implements Face.
 func (f *textFace) Emit(e release.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.show(e)
+	if !f.closed {
+		f.show(e)
+	}
 }
 
 // Close implements Face.
 func (f *textFace) Close() error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	wasClosed := f.closed
+	f.closed = true
+	f.mu.Unlock()
+	if !wasClosed {
+		close(f.stop)
+	}
+	f.stopped.Wait()
 	return f.err
 }
 
+// to writes lines of text, made safe.
 func (f *textFace) to(w io.Writer, format string, args ...any) {
-	f.silent = f.Now()
-	if _, err := fmt.Fprintf(w, format+"\n", args...); err != nil && f.err == nil {
+	for _, line := range cleanLines(fmt.Sprintf(format, args...)) {
+		f.raw(w, f.line(line))
+	}
+}
+
+// raw writes one line as it is, less the secrets.
+func (f *textFace) raw(w io.Writer, line string) {
+	f.shown = f.Now()
+	if _, err := io.WriteString(w, f.Mask.apply(line)+"\n"); err != nil && f.err == nil {
 		f.err = err
 	}
 }
 
 func (f *textFace) say(format string, args ...any) { f.to(f.Err, format, args...) }
 
+// command writes a command of the style, if it has one, and tells whether it has.
+func (f *textFace) command(command string) bool {
+	if command != "" {
+		f.raw(f.Err, command)
+	}
+	return command != ""
+}
+
 func (f *textFace) show(e release.Event) {
 	switch e := e.(type) {
 	case release.PhaseStarted:
-		f.phase = e.Phase
-		if line := f.open(phaseTitle(e)); line != "" {
-			f.say("%s", line)
-		} else {
-			f.say("%s: %s", e.Phase, clean(e.About))
+		f.phase, f.begun = e.Phase, f.Now()
+		if title := string(e.Phase) + ": " + e.About; !f.command(f.open(title)) {
+			f.say("%s", title)
 		}
-		f.byHand(e)
+		for _, line := range e.ByHand {
+			if f.Explain {
+				f.say("  by hand: %s", line)
+			}
+		}
 	case release.PhaseDone:
-		f.say("%s: %s (%s)", e.Phase, clean(e.Summary), short(e.Seconds))
-		f.closePhase()
+		f.phase = ""
+		f.say("%s: %s (%s)", e.Phase, e.Summary, short(e.Seconds))
+		f.command(f.end())
 	case release.PhaseFailed:
-		f.say("%s: failed after %s: %s", e.Phase, short(e.Seconds), clean(e.Error))
-		f.closePhase()
+		f.phase = ""
+		f.say("%s: failed after %s", e.Phase, short(e.Seconds))
+		f.command(f.end())
 	case release.Result:
 		f.result(e)
 	default:
-		f.detail(e)
+		f.within(e)
 	}
 }
 
-func (f *textFace) closePhase() {
-	if line := f.end(); line != "" {
-		f.say("%s", line)
-	}
-}
-
-func (f *textFace) byHand(e release.PhaseStarted) {
-	if !f.Explain {
-		return
-	}
-	for _, line := range e.ByHand {
-		f.say("  by hand: %s", clean(line))
-	}
-}
-
-// quiet is how long a long phase may show nothing: CI must not look hung.
-const quiet = 10 * time.Second
-
-// detail shows what happens within a phase.
-func (f *textFace) detail(e release.Event) {
+// within shows what happens within a phase.
+func (f *textFace) within(e release.Event) {
 	switch e := e.(type) {
 	case release.Found:
-		if line := f.finding(e.Finding); line != "" {
-			f.say("%s", line)
-		}
-		f.say("%s", findingText(e.Finding, "  "))
+		f.command(f.finding(e.Finding))
+		f.say("%s", findingText(e.Finding))
 	case release.BuildStep:
-		f.buildStep(e)
+		f.step(e)
 	case release.BuildLog:
-		f.buildLog(e)
+		f.steps.log(e)
+		if f.Verbose {
+			f.say("    %s", e.Line)
+		}
 	case release.Transfer:
-		if e.Done && f.Verbose || f.Now().Sub(f.silent) > quiet {
-			f.say("  %s %s of %s", clean(e.Name), bytes(e.Current), bytes(e.Total))
+		if e.Done && f.Verbose {
+			f.say("  %s", transferText(e))
 		}
 	case release.LogLine:
-		f.to(f.Out, "%s", f.line(logText(e)))
+		f.to(f.Out, "%s", logText(e))
 	case release.Notice:
-		f.say("%s%s", noticeMark(e), clean(e.Text))
+		f.say("%s", noticeText(e))
 	default:
 		if line := rolloutText(e, f.Verbose); line != "" {
-			f.say("  %s", f.line(line))
+			f.say("  %s", line)
 		}
 	}
 }
 
-func (f *textFace) buildStep(e release.BuildStep) {
+func (f *textFace) step(e release.BuildStep) {
 	switch e.State {
-	case "started":
-		f.build[e.ID] = e.Name
 	case "done":
-		f.say("  %s (%s)", clean(e.Name), short(e.Seconds))
+		f.say("  %s (%s)", e.Name, short(e.Seconds))
 	case "cached":
-		f.say("  %s (cached)", clean(e.Name))
+		f.say("  %s (cached)", e.Name)
 	case "failed":
-		f.say("  %s failed: %s", clean(e.Name), clean(e.Error))
-		if !f.Verbose {
-			for _, line := range f.tail[e.ID] {
-				f.say("    %s", f.line(line))
-			}
+		f.say("  %s failed: %s", e.Name, e.Error)
+		if f.Verbose {
+			return // its lines were shown as they came
 		}
-	}
-}
-
-// tailLines is how many of a failed step's last lines are shown again.
-const tailLines = 20
-
-func (f *textFace) buildLog(e release.BuildLog) {
-	line := clean(e.Line)
-	f.tail[e.ID] = append(f.tail[e.ID], line)
-	if n := len(f.tail[e.ID]); n > tailLines {
-		f.tail[e.ID] = f.tail[e.ID][n-tailLines:]
-	}
-	if f.Verbose {
-		f.say("    %s", f.line(line))
-	} else if f.Now().Sub(f.silent) > quiet {
-		f.say("  still %s", clean(f.build[e.ID]))
+		for _, line := range f.steps.tail(e.ID) {
+			f.say("    %s", line)
+		}
 	}
 }
 
 func (f *textFace) result(e release.Result) {
 	if e.Exit != release.ExitDone {
-		if line := f.failure(e.Error); line != "" {
-			f.say("%s", line)
-		}
+		f.command(f.failure(e.Error))
 		for _, line := range failureBlock(e) {
-			f.say("%s", f.line(line))
+			f.say("%s", line)
 		}
 		return
 	}

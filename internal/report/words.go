@@ -8,9 +8,7 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
-// The words of the text faces: each event as a line or a block, without colour and without a line break in a line.
-
-func phaseTitle(e release.PhaseStarted) string { return string(e.Phase) + ": " + clean(e.About) }
+// The words of the text faces: each event as a line or a few, without colour. They are made safe where they are written.
 
 func short(seconds float64) string {
 	if seconds < 60 {
@@ -19,11 +17,9 @@ func short(seconds float64) string {
 	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
 }
 
-func bytes(n int64) string {
+func size(n int64) string {
 	const unit = 1000
 	switch {
-	case n <= 0:
-		return "?"
 	case n < unit*unit:
 		return fmt.Sprintf("%.1f kB", float64(n)/unit)
 	case n < unit*unit*unit:
@@ -32,26 +28,34 @@ func bytes(n int64) string {
 	return fmt.Sprintf("%.1f GB", float64(n)/unit/unit/unit)
 }
 
-func noticeMark(e release.Notice) string {
+func noticeText(e release.Notice) string {
 	if e.Level == "warning" {
-		return "warning: "
+		return "warning: " + e.Text
 	}
-	return ""
+	return e.Text
 }
 
-func findingText(f release.Finding, indent string) string {
-	text := fmt.Sprintf("%s%s %s: %s: %s", indent, f.Code, f.Severity, clean(f.Where), clean(f.Problem))
+func transferText(e release.Transfer) string {
+	if e.Total <= 0 {
+		return e.Name
+	}
+	return fmt.Sprintf("%s %s of %s", e.Name, size(e.Current), size(e.Total))
+}
+
+// findingText has a line for each of what, why and cure.
+func findingText(f release.Finding) string {
+	text := fmt.Sprintf("  %s %s: %s: %s", f.Code, f.Severity, f.Where, f.Problem)
 	if f.Why != "" {
-		text += "\n" + indent + "  why: " + clean(f.Why)
+		text += "\n    why: " + f.Why
 	}
 	if f.Cure != "" {
-		text += "\n" + indent + "  cure: " + clean(f.Cure)
+		text += "\n    cure: " + f.Cure
 	}
 	return text
 }
 
 func logText(e release.LogLine) string {
-	return fmt.Sprintf("%s %s %s", e.At.Local().Format(time.TimeOnly), shortID(e.Task), clean(e.Text))
+	return fmt.Sprintf("%s %s %s", e.At.Local().Format(time.TimeOnly), shortID(e.Task), e.Text)
 }
 
 func shortID(id string) string { return id[:min(8, len(id))] }
@@ -64,25 +68,25 @@ func rolloutText(e release.Event, verbose bool) string {
 		if e.Attached {
 			verb = "is already rolling out"
 		}
-		return fmt.Sprintf("%s %s %s → %s", clean(e.Service), verb, orNothing(e.From), e.To.Short())
+		return fmt.Sprintf("%s %s %s → %s", e.Service, verb, orNothing(e.From), e.To.Short())
 	case release.RolloutProgress:
 		return progressText(e)
 	case release.TaskStopped:
-		text := fmt.Sprintf("task %s of %s stopped: %s: %s", shortID(e.Task), clean(e.Service), e.StopCode, clean(e.Reason))
+		text := fmt.Sprintf("task %s of %s stopped: %s: %s", shortID(e.Task), e.Service, e.StopCode, e.Reason)
 		if e.ExitCode != nil {
 			text += fmt.Sprintf(" (exit code %d)", *e.ExitCode)
 		}
 		return text
 	case release.ServiceMessage:
 		if verbose {
-			return "ECS: " + clean(e.Text)
+			return "ECS: " + e.Text
 		}
 	}
 	return ""
 }
 
 func progressText(e release.RolloutProgress) string {
-	text := fmt.Sprintf("%s %s: %d of %d running", clean(e.Service), strings.ToLower(strings.ReplaceAll(e.Status, "_", " ")), e.Running, e.Desired)
+	text := fmt.Sprintf("%s %s: %d of %d running", e.Service, strings.ToLower(strings.ReplaceAll(e.Status, "_", " ")), e.Running, e.Desired)
 	if e.Pending > 0 {
 		text += fmt.Sprintf(", %d pending", e.Pending)
 	}
@@ -112,6 +116,9 @@ func secondsText(r release.Result) string {
 			parts = append(parts, fmt.Sprintf("%s %.1f", phase, s))
 		}
 	}
+	if len(parts) == 0 {
+		return short(r.Total)
+	}
 	return fmt.Sprintf("%s (%s)", short(r.Total), strings.Join(parts, ", "))
 }
 
@@ -130,9 +137,9 @@ func successBlock(r release.Result) []string {
 	}
 	lines := []string{head + " in " + secondsText(r)}
 	for _, s := range r.Services {
-		line := fmt.Sprintf("  %s  %s → %s, %d running", clean(s.Name), orNothing(s.From), orNothing(s.To), s.Running)
+		line := fmt.Sprintf("  %s  %s → %s, %d running", s.Name, orNothing(s.From), orNothing(s.To), s.Running)
 		if s.From == s.To {
-			line = fmt.Sprintf("  %s  %s, %d running", clean(s.Name), orNothing(s.To), s.Running)
+			line = fmt.Sprintf("  %s  %s, %d running", s.Name, orNothing(s.To), s.Running)
 		}
 		if s.URL != "" {
 			line += "  " + s.URL
@@ -145,8 +152,10 @@ func successBlock(r release.Result) []string {
 // failureBlock is the one block that says why a run failed and what to type next.
 func failureBlock(r release.Result) []string {
 	lines := []string{fmt.Sprintf("%s: %s after %s", r.Command, strings.ReplaceAll(string(r.Outcome), "_", " "), short(r.Total))}
-	for line := range strings.Lines(r.Error) {
-		lines = append(lines, "  "+clean(strings.TrimRight(line, "\n")))
+	if e := r.Explanation; e == nil || e.Cause != r.Error { // said once is enough
+		for line := range strings.Lines(r.Error) {
+			lines = append(lines, "  "+strings.TrimRight(line, "\n"))
+		}
 	}
 	if e := r.Explanation; e != nil {
 		lines = append(lines, explanationLines(e)...)
@@ -155,10 +164,10 @@ func failureBlock(r release.Result) []string {
 }
 
 func explanationLines(e *release.Explanation) []string {
-	lines := []string{"  cause:     " + clean(e.Cause)}
+	lines := []string{"  cause:     " + e.Cause}
 	add := func(name, value string) {
 		if value != "" {
-			lines = append(lines, fmt.Sprintf("  %-10s %s", name+":", clean(value)))
+			lines = append(lines, fmt.Sprintf("  %-10s %s", name+":", value))
 		}
 	}
 	add("service", e.Service)
@@ -171,13 +180,13 @@ func explanationLines(e *release.Explanation) []string {
 	if len(e.Log) > 0 {
 		lines = append(lines, "  last log lines:")
 		for _, line := range e.Log {
-			lines = append(lines, "    "+clean(line))
+			lines = append(lines, "    "+line)
 		}
 	}
 	if len(e.Next) > 0 {
 		lines = append(lines, "  next:")
 		for _, line := range e.Next {
-			lines = append(lines, "    "+clean(line))
+			lines = append(lines, "    "+line)
 		}
 	}
 	return lines

@@ -55,7 +55,7 @@ func (b *Backend) serviceView(s *service) types.Service {
 func deploymentView(s *service, r *revision, c counts, status string) types.Deployment {
 	return types.Deployment{
 		Id: &r.ID, Status: &status, TaskDefinition: r.Rev.TaskDefinition, CreatedAt: aws.Time(r.Deployed), UpdatedAt: aws.Time(r.Updated),
-		RunningCount: int32(c.running + c.leaving), PendingCount: int32(c.pending),
+		RunningCount: int32(c.running), PendingCount: int32(c.pending),
 		LaunchType: s.Def.LaunchType, NetworkConfiguration: s.Def.NetworkConfiguration, PlatformVersion: s.Def.PlatformVersion,
 		RolloutState: types.DeploymentRolloutStateCompleted, RolloutStateReason: aws.String("ECS deployment " + r.ID + " completed."),
 	}
