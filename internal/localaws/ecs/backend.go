@@ -137,14 +137,15 @@ func (b *Backend) control(s *service) {
 	if b.running == nil {
 		return
 	}
-	if _, started := b.wakes[s.key()]; started {
+	key := s.key()
+	if _, started := b.wakes[key]; started {
 		return
 	}
 	wake := make(chan struct{}, 1)
 	wake <- struct{}{}
-	b.wakes[s.key()] = wake
+	b.wakes[key] = wake
 	ctx := b.running
-	b.workers.Go(func() { b.controller(ctx, s.key(), wake) })
+	b.workers.Go(func() { b.controller(ctx, key, wake) })
 }
 
 // wake has a service looked at. The lock is held.

@@ -41,18 +41,21 @@ func TestRolloutEndsInOneStep(t *testing.T) {
 		w.images.push("v2", simulated.Behaviour{ReadyAfter: 100 * time.Millisecond})
 		arn := w.force()
 		look := func() {
-			s := w.describe()
-			if s.CurrentServiceDeployment == nil || *s.CurrentServiceDeployment != arn {
-				t.Errorf("current deployment %v, want %s", s.CurrentServiceDeployment, arn)
+			w.b.mu.Lock() // both in one look
+			defer w.b.mu.Unlock()
+			d := w.b.memory.deployments[arn]
+			s := w.b.serviceView(w.b.memory.services[d.serviceKey()])
+			if *s.CurrentServiceDeployment != arn {
+				t.Errorf("current deployment %s, want %s", *s.CurrentServiceDeployment, arn)
 			}
 			alone := len(s.Deployments) == 1 && s.RunningCount == s.DesiredCount
-			done := w.deployment(arn).Status == types.ServiceDeploymentStatusSuccessful
+			done := d.SD.Status == types.ServiceDeploymentStatusSuccessful
 			if alone != done {
 				t.Errorf("%d deployments, %d running, but SUCCESSFUL is %t", len(s.Deployments), s.RunningCount, done)
 			}
 		}
 		look()
-		w.engine.look = look
+		w.engine.watch(look)
 		took := w.until("SUCCESSFUL", time.Minute, func() bool {
 			look()
 			return w.deployment(arn).FinishedAt != nil

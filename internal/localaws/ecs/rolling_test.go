@@ -2,7 +2,7 @@ package ecs
 
 import (
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,16 +45,15 @@ func rollWithin(w *world, desired, minimum, maximum int) {
 		in.DeploymentConfiguration.MinimumHealthyPercent, in.DeploymentConfiguration.MaximumPercent = aws.Int32(int32(minimum)), aws.Int32(int32(maximum))
 	})
 	low, high := (desired*minimum+99)/100, desired*maximum/100
-	var fewest, most atomic.Int64
-	fewest.Store(int64(desired))
+	var counting sync.Mutex
+	fewest, most := desired, 0
 	look := func() {
+		counting.Lock()
+		defer counting.Unlock()
 		live, healthy := w.census()
-		fewest.Store(min(fewest.Load(), int64(healthy)))
-		most.Store(max(most.Load(), int64(live)))
+		fewest, most = min(fewest, healthy), max(most, live)
 	}
-	w.engine.mu.Lock()
-	w.engine.look = look
-	w.engine.mu.Unlock()
+	w.engine.watch(look)
 	w.balancer.drain = 50 * time.Millisecond
 	w.images.push("v2", simulated.Behaviour{ReadyAfter: 200 * time.Millisecond})
 	arn := w.force()
@@ -71,10 +70,12 @@ func rollWithin(w *world, desired, minimum, maximum int) {
 	if d := w.deployment(arn); d.Status != want {
 		w.Errorf("deployment %s, want %s: %v", d.Status, want, messages(w.describe()))
 	}
-	if int(fewest.Load()) < low || int(most.Load()) > high {
-		w.Errorf("%d to %d tasks, allowed are %d healthy to %d live", fewest.Load(), most.Load(), low, high)
+	counting.Lock()
+	defer counting.Unlock()
+	if fewest < low || most > high {
+		w.Errorf("%d healthy to %d live tasks, allowed are %d to %d", fewest, most, low, high)
 	}
-	if !stuck && high > desired && int(most.Load()) <= desired {
-		w.Errorf("at most %d tasks lived although %d may", most.Load(), high)
+	if !stuck && high > desired && most <= desired {
+		w.Errorf("at most %d tasks lived although %d may", most, high)
 	}
 }

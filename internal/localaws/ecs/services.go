@@ -224,7 +224,7 @@ func (b *Backend) UpdateService(ctx context.Context, in *awsecs.UpdateServiceInp
 			return nil, err
 		}
 	}
-	*s = changed
+	s.Def = changed.Def
 	s.Steady = false
 	if anew {
 		b.deploy(s, d)

@@ -101,16 +101,14 @@ func TestDrainThenTermThenKill(t *testing.T) {
 		w.balancer.drain = 3 * time.Second
 		old := w.tasks(types.DesiredStatusRunning)[0]
 		id := lastPart(*old.TaskArn)
-		w.engine.mu.Lock()
-		w.engine.look = func() {
+		w.engine.watch(func() {
 			w.balancer.mu.Lock()
 			defer w.balancer.mu.Unlock()
 			last := w.engine.last()
 			if strings.HasPrefix(last, "SIG") && strings.Contains(last, id) && !slices.Contains(w.balancer.drained, id) {
 				t.Errorf("%s while requests are in flight", last)
 			}
-		}
-		w.engine.mu.Unlock()
+		})
 		begun := time.Now()
 		_, err := w.b.StopTask(w.ctx, &awsecs.StopTaskInput{Task: old.TaskArn})
 		w.check(err)

@@ -228,6 +228,15 @@ func (e *Engine) Sicken(id string) {
 	}
 }
 
+// Write adds to what a container wrote.
+func (e *Engine) Write(id, text string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c, ok := e.containers[id]; ok {
+		c.write(text)
+	}
+}
+
 // Logs reads what the container wrote.
 func (e *Engine) Logs(ctx context.Context, id string, offset int64, follow bool) (io.ReadCloser, error) {
 	c, err := e.find(id)

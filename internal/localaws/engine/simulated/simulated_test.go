@@ -262,3 +262,23 @@ func FuzzByName(f *testing.F) {
 		}
 	})
 }
+
+func TestSickenAndWrite(t *testing.T) {
+	e := New(nil)
+	defer e.Close()
+	start(t, e, "h/web")
+	e.Sicken("c")
+	e.Sicken("none")
+	if result, err := e.Exec(t.Context(), "c", nil); err != nil || result.Code != 1 {
+		t.Errorf("check of a sick container: %+v, %v", result, err)
+	}
+	e.Write("c", "more\n")
+	e.Write("none", "more\n")
+	log, err := e.Logs(t.Context(), "c", 0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(log); err != nil || string(got) != "more\n" {
+		t.Errorf("log %q, %v", got, err)
+	}
+}
