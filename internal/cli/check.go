@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
@@ -15,33 +16,29 @@ func newCheck(g *globals) *cobra.Command {
 		Example: "  medusa-deploy check --target production",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := openSession(cmd.Context(), g)
-			if err != nil {
-				return err
-			}
-			p, err := s.pipeline(cmd.Context(), noBuilder)
-			if err != nil {
-				return err
-			}
-			findings, err := p.Checker.Check(cmd.Context(), release.CheckRequest{Target: s.target, Platforms: s.config.Image.Platforms})
-			if err != nil {
-				return err
-			}
-			errorCount := 0
-			for _, f := range findings {
-				s.face.Emit(release.Found{Finding: f})
-				if f.Severity == release.SeverityError {
-					errorCount++
-				}
-			}
-			if err := s.face.Close(); err != nil {
-				return err
-			}
-			if errorCount > 0 {
-				return exit(release.ExitCheck, fmt.Errorf("check found %d of what would break a deploy", errorCount))
-			}
-			fmt.Fprintf(s.sys.Stderr, "nothing would break a deploy to %s\n", s.target.Name)
-			return nil
+			return reading(cmd.Context(), g, func(s *session, p *release.Pipeline) error { return s.check(cmd.Context(), p) })
 		},
 	}
+}
+
+func (s *session) check(ctx context.Context, p *release.Pipeline) error {
+	findings, err := p.Checker.Check(ctx, release.CheckRequest{Target: s.target, Platforms: s.config.Image.Platforms})
+	if err != nil {
+		return err
+	}
+	errorCount := 0
+	for _, f := range findings {
+		s.face.Emit(release.Found{Finding: f})
+		if f.Severity == release.SeverityError {
+			errorCount++
+		}
+	}
+	if err := s.face.Close(); err != nil {
+		return err
+	}
+	if errorCount > 0 {
+		return exit(release.ExitCheck, fmt.Errorf("check found %d of what would break a deploy", errorCount))
+	}
+	_, err = fmt.Fprintf(s.sys.Stderr, "nothing would break a deploy to %s\n", s.target.Name)
+	return err
 }

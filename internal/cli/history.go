@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -20,22 +19,13 @@ func newHistory(g *globals) *cobra.Command {
   medusa-deploy history --target production --output json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := openSession(cmd.Context(), g)
-			if err != nil {
-				return err
-			}
-			p, err := s.pipeline(cmd.Context(), noBuilder)
-			if err != nil {
-				return err
-			}
-			history, err := p.History(cmd.Context(), s.target)
-			if err != nil {
-				return err
-			}
-			if g.output == "json" {
-				return json.NewEncoder(g.sys.Stdout).Encode(history)
-			}
-			return printHistory(g.sys.Stdout, history)
+			return reading(cmd.Context(), g, func(s *session, p *release.Pipeline) error {
+				history, err := p.History(cmd.Context(), s.target)
+				if err != nil {
+					return err
+				}
+				return show(g, history, printHistory)
+			})
 		},
 	}
 }
@@ -55,22 +45,13 @@ func newTrace(g *globals) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := openSession(cmd.Context(), g)
-			if err != nil {
-				return err
-			}
-			p, err := s.pipeline(cmd.Context(), noBuilder)
-			if err != nil {
-				return err
-			}
-			trace, err := p.Trace(cmd.Context(), s.target, s.resolveRef(cmd.Context(), args[0]))
-			if err != nil {
-				return err
-			}
-			if g.output == "json" {
-				return json.NewEncoder(g.sys.Stdout).Encode(trace)
-			}
-			return printTrace(g.sys.Stdout, trace)
+			return reading(cmd.Context(), g, func(s *session, p *release.Pipeline) error {
+				trace, err := p.Trace(cmd.Context(), s.target, s.resolveRef(cmd.Context(), args[0]))
+				if err != nil {
+					return err
+				}
+				return show(g, trace, printTrace)
+			})
 		},
 	}
 }

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -54,6 +56,27 @@ func withSession(ctx context.Context, g *globals, do func(context.Context, *sess
 		return exit(result.Exit, nil) // the face has told why
 	}
 	return nil
+}
+
+// reading opens a session for a command that only reads.
+func reading(ctx context.Context, g *globals, do func(*session, *release.Pipeline) error) error {
+	s, err := openSession(ctx, g)
+	if err != nil {
+		return err
+	}
+	p, err := s.pipeline(ctx, noBuilder)
+	if err != nil {
+		return err
+	}
+	return do(s, p)
+}
+
+// show writes what a command found: as JSON when that is asked for, for people otherwise.
+func show[T any](g *globals, found T, print func(io.Writer, T) error) error {
+	if g.output == string(report.JSON) {
+		return json.NewEncoder(g.sys.Stdout).Encode(found)
+	}
+	return print(g.sys.Stdout, found)
 }
 
 // openSession reads the config, finds the target and connects to it.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -20,22 +19,13 @@ func newStatus(g *globals) *cobra.Command {
   medusa-deploy status --target production --output json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := openSession(cmd.Context(), g)
-			if err != nil {
-				return err
-			}
-			p, err := s.pipeline(cmd.Context(), noBuilder)
-			if err != nil {
-				return err
-			}
-			status, err := p.Status(cmd.Context(), s.target)
-			if err != nil {
-				return err
-			}
-			if g.output == "json" {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(status)
-			}
-			return printStatus(cmd.OutOrStdout(), status)
+			return reading(cmd.Context(), g, func(s *session, p *release.Pipeline) error {
+				status, err := p.Status(cmd.Context(), s.target)
+				if err != nil {
+					return err
+				}
+				return show(g, status, printStatus)
+			})
 		},
 	}
 }

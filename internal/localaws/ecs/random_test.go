@@ -62,7 +62,7 @@ func (r *randomUser) act() {
 		boxes, err := r.engine.List(r.ctx)
 		r.check(err)
 		if len(boxes) > 0 {
-			r.check(r.engine.Engine.RemoveSandbox(r.ctx, boxes[r.IntN(len(boxes))].ID))
+			r.check(r.engine.RemoveSandbox(r.ctx, boxes[r.IntN(len(boxes))].ID))
 		}
 	case 8:
 		r.restart(nil)
