@@ -22,7 +22,7 @@ func (b *Backend) adopt(ctx context.Context) error {
 	for _, box := range boxes {
 		found[box.ID] = box
 	}
-	b.mu.Lock()
+	b.lock()
 	b.running = ctx
 	for _, s := range b.memory.services {
 		if *s.Def.Status == statusInactive {
@@ -39,7 +39,7 @@ func (b *Backend) adopt(ctx context.Context) error {
 			delete(found, t.id())
 		}
 	}
-	b.mu.Unlock()
+	b.unlock()
 	for id := range found {
 		b.Log.Info("ecs: remove a sandbox that belongs to no task", "sandbox", id)
 		if err := b.Engine.RemoveSandbox(ctx, id); err != nil {

@@ -206,6 +206,15 @@ func TestTaskDefinitions(t *testing.T) {
 		if len(first.TaskDefinitionArns) != 9 || len(rest.TaskDefinitionArns) != 1 || rest.NextToken != nil || lastPart(rest.TaskDefinitionArns[0]) != "web:10" {
 			t.Errorf("pages %v and %v", first.TaskDefinitionArns, rest.TaskDefinitionArns)
 		}
+		in := &awsecs.ListTaskDefinitionsInput{Sort: types.SortOrderDesc, MaxResults: aws.Int32(6)}
+		newest, err := w.b.ListTaskDefinitions(w.ctx, in)
+		w.check(err)
+		in.NextToken = newest.NextToken
+		oldest, err := w.b.ListTaskDefinitions(w.ctx, in)
+		w.check(err)
+		if lastPart(newest.TaskDefinitionArns[0]) != "web:10" || len(oldest.TaskDefinitionArns) != 4 || lastPart(oldest.TaskDefinitionArns[3]) != "web:1" {
+			t.Errorf("descending pages %v and %v", newest.TaskDefinitionArns, oldest.TaskDefinitionArns)
+		}
 	})
 }
 

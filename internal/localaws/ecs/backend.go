@@ -41,11 +41,14 @@ type Backend struct {
 	mu       sync.Mutex // guards all that follows; every change is on disk before the lock is released
 	tables   tables
 	memory   memory
-	running  context.Context // of Run; nil before
+	unsaved  map[recordKey]func(*store.Batch) error // changes that unlock writes
+	running  context.Context                        // of Run; nil before
 	workers  sync.WaitGroup
 	runners  map[string]*runner       // by task ARN: tasks that are not stopped
 	wakes    map[string]chan struct{} // by service key: one word is enough
-	resolves sync.Map                 // revision ARN → *sync.Mutex: digests are resolved once
+	pulls    gate
+	work     gate     // all else that the engine does to bring tasks up and down
+	resolves sync.Map // revision ARN → *sync.Mutex: digests are resolved once
 }
 
 // New loads the state.
@@ -62,7 +65,10 @@ func New(cfg Config) (*Backend, error) {
 	if cfg.TargetPatience <= 0 {
 		cfg.TargetPatience = DefaultTargetPatience
 	}
-	b := &Backend{Config: cfg, runners: map[string]*runner{}, wakes: map[string]chan struct{}{}}
+	b := &Backend{
+		Config: cfg, unsaved: map[recordKey]func(*store.Batch) error{}, runners: map[string]*runner{}, wakes: map[string]chan struct{}{},
+		pulls: make(gate, pullsAtOnce), work: make(gate, workAtOnce),
+	}
 	if err := b.open(); err != nil {
 		return nil, err
 	}
@@ -87,16 +93,16 @@ func (b *Backend) Run(ctx context.Context) error {
 	if err := b.adopt(ctx); err != nil {
 		return err
 	}
-	b.mu.Lock()
+	b.lock()
 	b.running = ctx
 	for _, s := range b.memory.services {
 		b.control(s)
 	}
-	b.mu.Unlock()
+	b.unlock()
 	b.forget(ctx)
-	b.mu.Lock()
+	b.lock()
 	b.running = nil
-	b.mu.Unlock()
+	b.unlock()
 	return nil
 }
 
@@ -114,14 +120,15 @@ func (b *Backend) forget(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		b.mu.Lock()
+		b.lock()
 		for arn, t := range b.memory.tasks {
 			if t.T.StoppedAt != nil && time.Since(*t.T.StoppedAt) > stoppedTaskLife {
 				delete(b.memory.tasks, arn)
+				delete(b.unsaved, recordKey{b.tables.tasks, arn})
 				b.note(b.tables.tasks.Delete(arn))
 			}
 		}
-		b.mu.Unlock()
+		b.unlock()
 	}
 }
 

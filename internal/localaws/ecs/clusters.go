@@ -48,8 +48,8 @@ func (b *Backend) CreateCluster(ctx context.Context, in *awsecs.CreateClusterInp
 	if !namePattern.MatchString(name) {
 		return nil, invalid("Cluster name should match the regex %s", namePattern)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	c, err := b.cluster(ctx, &name)
 	if err != nil {
 		c = &cluster{Region: region(ctx), Name: name, Tags: in.Tags, Created: time.Now()}
@@ -69,8 +69,8 @@ func (b *Backend) DescribeClusters(ctx context.Context, in *awsecs.DescribeClust
 		names = []string{defaultCluster}
 	}
 	out := &awsecs.DescribeClustersOutput{Clusters: []types.Cluster{}, Failures: []types.Failure{}}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	for _, name := range names {
 		c, err := b.cluster(ctx, &name)
 		if err != nil {
@@ -88,8 +88,8 @@ func missing(resource string) types.Failure {
 
 // ListClusters lists clusters by ARN.
 func (b *Backend) ListClusters(ctx context.Context, in *awsecs.ListClustersInput) (*awsecs.ListClustersOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	var arns []string
 	for _, c := range b.memory.clusters {
 		if c.Region == region(ctx) {
@@ -103,8 +103,8 @@ func (b *Backend) ListClusters(ctx context.Context, in *awsecs.ListClustersInput
 
 // DeleteCluster removes a cluster that has neither services nor tasks.
 func (b *Backend) DeleteCluster(ctx context.Context, in *awsecs.DeleteClusterInput) (*awsecs.DeleteClusterOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	c, err := b.cluster(ctx, in.Cluster)
 	if err != nil {
 		return nil, err
@@ -155,6 +155,11 @@ func (b *Backend) clusterView(c *cluster) types.Cluster {
 
 // paginate cuts one page out of sorted names. The token is the last name of the page before.
 func paginate(all []string, limit *int32, token *string) (page []string, next *string, err error) {
+	return paginateBy(strings.Compare, all, limit, token)
+}
+
+// paginateBy is paginate for names in the order of compare.
+func paginateBy(compare func(a, b string) int, all []string, limit *int32, token *string) (page []string, next *string, err error) {
 	const most = 100
 	size := most
 	if limit != nil {
@@ -165,7 +170,7 @@ func paginate(all []string, limit *int32, token *string) (page []string, next *s
 	}
 	start := 0
 	if after := aws.ToString(token); after != "" {
-		found, ok := slices.BinarySearchFunc(all, after, strings.Compare)
+		found, ok := slices.BinarySearchFunc(all, after, compare)
 		if start = found; ok {
 			start++
 		}

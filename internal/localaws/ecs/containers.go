@@ -28,7 +28,7 @@ func (b *Backend) startContainers(life, starting context.Context, t *task, d *ta
 			return nil
 		}
 		spec := containerSpec(t, d, c, images[*c.Name])
-		if err := b.Engine.Start(starting, spec); err != nil {
+		if err := b.work.through(starting, func() error { return b.Engine.Start(starting, spec) }); err != nil {
 			if starting.Err() != nil {
 				return nil
 			}
@@ -207,8 +207,8 @@ func (b *Backend) awaitExit(ctx context.Context, t *task, c types.ContainerDefin
 	if ctx.Err() != nil {
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	one := t.container(*c.Name)
 	one.LastStatus = aws.String(statusStopped)
 	switch {
@@ -307,8 +307,8 @@ func (b *Backend) probe(ctx context.Context, t *task, c types.ContainerDefinitio
 // setHealth notes a container's health, and with it the task's: unhealthy when any essential container is, healthy when
 // all that have a check are. An unhealthy task is replaced, outside of the service's grace period.
 func (b *Backend) setHealth(t *task, container string, health types.HealthStatus, r *runner) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	c := t.container(container)
 	if c.HealthStatus != health {
 		c.HealthStatus = health

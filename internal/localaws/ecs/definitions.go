@@ -18,8 +18,8 @@ func (b *Backend) RegisterTaskDefinition(ctx context.Context, in *awsecs.Registe
 	if err := checkDefinition(in); err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	revision := int32(1)
 	for _, d := range b.family(region(ctx), *in.Family) {
 		revision = max(revision, d.Def.Revision+1)
@@ -287,8 +287,8 @@ func (b *Backend) usable(region string, name *string) (*taskDefinition, error) {
 
 // DescribeTaskDefinition describes one revision.
 func (b *Backend) DescribeTaskDefinition(ctx context.Context, in *awsecs.DescribeTaskDefinitionInput) (*awsecs.DescribeTaskDefinitionOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	d, err := b.definition(region(ctx), in.TaskDefinition)
 	if err != nil {
 		return nil, err
@@ -306,8 +306,8 @@ func (b *Backend) DeregisterTaskDefinition(ctx context.Context, in *awsecs.Dereg
 	if !strings.Contains(lastPart(aws.ToString(in.TaskDefinition)), ":") {
 		return nil, invalid("Task definition %s must have a revision.", aws.ToString(in.TaskDefinition))
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	d, err := b.definition(region(ctx), in.TaskDefinition)
 	if err != nil {
 		return nil, err
@@ -327,8 +327,8 @@ func (b *Backend) ListTaskDefinitions(ctx context.Context, in *awsecs.ListTaskDe
 	if status == "" {
 		status = types.TaskDefinitionStatusActive
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	byKey := map[string]string{}
 	var keys []string
 	for key, d := range b.memory.definitions {
@@ -337,24 +337,16 @@ func (b *Backend) ListTaskDefinitions(ctx context.Context, in *awsecs.ListTaskDe
 			keys = append(keys, key)
 		}
 	}
-	slices.Sort(keys)
+	compare := strings.Compare
 	if in.Sort == types.SortOrderDesc {
-		slices.Reverse(keys)
-		if in.NextToken != nil || len(keys) > 100 {
-			return nil, unavailable("paging through task definitions in descending order")
-		}
+		compare = func(a, b string) int { return strings.Compare(b, a) }
 	}
-	arns := make([]string, 0, len(keys))
-	if in.Sort == types.SortOrderDesc {
-		for _, key := range keys[:min(len(keys), int(aws.ToInt32(orInt32(in.MaxResults, 100))))] {
-			arns = append(arns, byKey[key])
-		}
-		return &awsecs.ListTaskDefinitionsOutput{TaskDefinitionArns: arns}, nil
-	}
-	page, next, err := paginate(keys, in.MaxResults, in.NextToken)
+	slices.SortFunc(keys, compare)
+	page, next, err := paginateBy(compare, keys, in.MaxResults, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
+	arns := make([]string, 0, len(page))
 	for _, key := range page {
 		arns = append(arns, byKey[key])
 	}
@@ -370,8 +362,8 @@ func orInt32(v *int32, fallback int32) *int32 {
 
 // ListTaskDefinitionFamilies lists families that have a revision of the status asked for.
 func (b *Backend) ListTaskDefinitionFamilies(ctx context.Context, in *awsecs.ListTaskDefinitionFamiliesInput) (*awsecs.ListTaskDefinitionFamiliesOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	var names []string
 	for _, d := range b.memory.definitions {
 		wanted := in.Status == "" || in.Status == types.TaskDefinitionFamilyStatusAll || string(in.Status) == string(d.Def.Status)

@@ -14,8 +14,8 @@ import (
 
 // ListServiceDeployments lists a service's deployments, newest first.
 func (b *Backend) ListServiceDeployments(ctx context.Context, in *awsecs.ListServiceDeploymentsInput) (*awsecs.ListServiceDeploymentsOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	cluster := in.Cluster
 	if parts := strings.Split(aws.ToString(in.Service), "/"); cluster == nil && len(parts) == 3 {
 		cluster = &parts[1] // the service's ARN names its cluster
@@ -61,8 +61,8 @@ func (b *Backend) DescribeServiceDeployments(ctx context.Context, in *awsecs.Des
 	if err := several(len(in.ServiceDeploymentArns), 20, "serviceDeploymentArns"); err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	out := &awsecs.DescribeServiceDeploymentsOutput{ServiceDeployments: []types.ServiceDeployment{}, Failures: []types.Failure{}}
 	for _, name := range in.ServiceDeploymentArns {
 		d, ok := b.memory.deployments[name]
@@ -90,8 +90,8 @@ func (b *Backend) DescribeServiceRevisions(ctx context.Context, in *awsecs.Descr
 	if err := several(len(in.ServiceRevisionArns), 20, "serviceRevisionArns"); err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	out := &awsecs.DescribeServiceRevisionsOutput{ServiceRevisions: []types.ServiceRevision{}, Failures: []types.Failure{}}
 	for _, name := range in.ServiceRevisionArns {
 		r, ok := b.memory.revisions[name]
@@ -107,8 +107,8 @@ func (b *Backend) DescribeServiceRevisions(ctx context.Context, in *awsecs.Descr
 // StopServiceDeployment ends a deployment that is in flight: ROLLBACK goes back to the last successful revision, ABORT
 // leaves everything as it is.
 func (b *Backend) StopServiceDeployment(ctx context.Context, in *awsecs.StopServiceDeploymentInput) (*awsecs.StopServiceDeploymentOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	d, ok := b.memory.deployments[aws.ToString(in.ServiceDeploymentArn)]
 	if !ok || d.Region != region(ctx) {
 		return nil, &types.ServiceDeploymentNotFoundException{Message: aws.String("Service deployment not found.")}

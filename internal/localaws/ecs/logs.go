@@ -73,10 +73,10 @@ func (b *Backend) forwardLog(ctx context.Context, t *task, c types.ContainerDefi
 			return
 		}
 		offset += read
-		b.mu.Lock()
+		b.lock()
 		t.Offsets[name] = offset
 		b.saveTask(t)
-		b.mu.Unlock()
+		b.unlock()
 	}
 }
 

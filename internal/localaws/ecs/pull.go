@@ -25,6 +25,9 @@ func (b *Backend) pullAll(ctx context.Context, t *task, d *taskDefinition) (map[
 	images := map[string]pulled{}
 	for _, c := range d.Def.ContainerDefinitions {
 		image, err := b.pullOne(ctx, t, d, c)
+		if ctx.Err() != nil {
+			return nil, ctx.Err() // it was told to stop: that is no fault of the image
+		}
 		if err != nil {
 			reason := "CannotPullContainerError: " + err.Error()
 			b.locked(func() {
@@ -47,8 +50,11 @@ func (b *Backend) pullOne(ctx context.Context, t *task, d *taskDefinition, c typ
 	if err != nil {
 		return pulled{}, pullReason(*c.Image, err)
 	}
-	_, err = b.Engine.Pull(ctx, engine.PullRequest{
-		Ref: found.Ref, PlainHTTP: found.PlainHTTP, Username: found.Username, Password: found.Password, Architecture: architecture(d),
+	err = b.pulls.through(ctx, func() error {
+		_, err := b.Engine.Pull(ctx, engine.PullRequest{
+			Ref: found.Ref, PlainHTTP: found.PlainHTTP, Username: found.Username, Password: found.Password, Architecture: architecture(d),
+		})
+		return err
 	})
 	if err != nil {
 		return pulled{}, pullReason(*c.Image, err)
@@ -103,8 +109,8 @@ func pin(image, digest string) string {
 }
 
 func (b *Backend) pinned(revisionARN, container string) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	for _, i := range b.memory.revisions[revisionARN].Rev.ContainerImages {
 		if *i.ContainerName == container {
 			return aws.ToString(i.ImageDigest)

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/simulated"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/store"
 )
 
 // Whatever is done to a service, in whatever order: once a good image is deployed and left alone, what runs is what was
@@ -77,6 +78,7 @@ func (r *randomUser) push(b simulated.Behaviour) {
 // invariants hold at any moment.
 func (r *randomUser) invariants() {
 	r.Helper()
+	r.wantAllOnDisk()
 	s := r.describe()
 	if s.CurrentServiceDeployment == nil || *r.deployment(*s.CurrentServiceDeployment).ServiceArn != *s.ServiceArn {
 		r.Errorf("current deployment %v", s.CurrentServiceDeployment)
@@ -115,4 +117,31 @@ func (r *randomUser) settles() {
 	r.wantDigests(last, last, last)
 	r.invariants()
 	r.wantNoLeak(3)
+}
+
+// wantAllOnDisk wants the state file to hold just what is in memory: nothing may be seen that a crash would undo.
+func (w *world) wantAllOnDisk() {
+	w.Helper()
+	w.b.mu.Lock()
+	defer w.b.mu.Unlock()
+	m, t := w.b.memory, w.b.tables
+	onDisk(w, t.services, m.services)
+	onDisk(w, t.deployments, m.deployments)
+	onDisk(w, t.revisions, m.revisions)
+	onDisk(w, t.tasks, m.tasks)
+}
+
+func onDisk[T any](w *world, table *store.Table[T], memory map[string]*T) {
+	w.Helper()
+	seen := 0
+	w.check(table.Each("", func(key string, value T) error {
+		seen++
+		if kept, ok := memory[key]; !ok || deep(*kept) != deep(value) {
+			w.Errorf("on disk: %s\nin memory: %s", deep(value), deep(kept))
+		}
+		return nil
+	}))
+	if seen != len(memory) {
+		w.Errorf("%d records on disk, %d in memory", seen, len(memory))
+	}
 }

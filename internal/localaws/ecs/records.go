@@ -200,9 +200,43 @@ func load[T any](s *store.Store, name string, key func(*T) string) (*store.Table
 	return table, all, err
 }
 
-// The saves put a record on disk. The lock is held.
+// The saves put a record on disk when the lock is released. The lock is held.
 
-func (b *Backend) saveService(s *service)       { b.note(b.tables.services.Put(s.key(), *s)) }
-func (b *Backend) saveDeployment(d *deployment) { b.note(b.tables.deployments.Put(d.arn(), *d)) }
-func (b *Backend) saveRevision(r *revision)     { b.note(b.tables.revisions.Put(r.arn(), *r)) }
-func (b *Backend) saveTask(t *task)             { b.note(b.tables.tasks.Put(t.arn(), *t)) }
+func (b *Backend) saveService(s *service)       { save(b, b.tables.services, s.key(), s) }
+func (b *Backend) saveDeployment(d *deployment) { save(b, b.tables.deployments, d.arn(), d) }
+func (b *Backend) saveRevision(r *revision)     { save(b, b.tables.revisions, r.arn(), r) }
+func (b *Backend) saveTask(t *task)             { save(b, b.tables.tasks, t.arn(), t) }
+
+// recordKey names a record of any table.
+type recordKey struct {
+	table any
+	key   string
+}
+
+func save[T any](b *Backend, table *store.Table[T], key string, record *T) {
+	b.unsaved[recordKey{table, key}] = func(batch *store.Batch) error { return table.PutIn(batch, key, *record) }
+}
+
+func (b *Backend) lock() { b.mu.Lock() }
+
+// unlock puts what changed under the lock on disk, all of it or nothing, so that a crash never leaves half a step; and
+// only then lets others see it. Records that cannot be written are tried again with the next step.
+func (b *Backend) unlock() {
+	defer b.mu.Unlock()
+	if len(b.unsaved) == 0 {
+		return
+	}
+	err := b.Store.Update(func(batch *store.Batch) error {
+		for _, put := range b.unsaved {
+			if err := put(batch); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.note(err)
+		return
+	}
+	clear(b.unsaved)
+}

@@ -15,8 +15,8 @@ import (
 // reconcile makes one step from what runs towards what is wanted. It tells when to look again although nothing happens
 // (0: never), and whether a deleted service's last task has stopped.
 func (b *Backend) reconcile(key string) (again time.Duration, drained bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	return b.advance(b.memory.services[key])
 }
 

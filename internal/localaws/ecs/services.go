@@ -30,8 +30,8 @@ func (b *Backend) CreateService(ctx context.Context, in *awsecs.CreateServiceInp
 	if err := checkCreate(in); err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	c, err := b.cluster(ctx, in.Cluster)
 	if err != nil {
 		return nil, err
@@ -200,8 +200,8 @@ func (b *Backend) UpdateService(ctx context.Context, in *awsecs.UpdateServiceInp
 	if err := checkUpdate(in); err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	s, err := b.service(ctx, in.Cluster, in.Service)
 	if err != nil {
 		return nil, err
@@ -289,8 +289,8 @@ func (b *Backend) DescribeServices(ctx context.Context, in *awsecs.DescribeServi
 	if len(in.Services) > 10 {
 		return nil, invalid("Services cannot have more than 10 elements.")
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	if _, err := b.cluster(ctx, in.Cluster); err != nil {
 		return nil, err
 	}
@@ -312,8 +312,8 @@ func (b *Backend) DescribeServices(ctx context.Context, in *awsecs.DescribeServi
 
 // ListServices lists a cluster's services by ARN.
 func (b *Backend) ListServices(ctx context.Context, in *awsecs.ListServicesInput) (*awsecs.ListServicesOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	c, err := b.cluster(ctx, in.Cluster)
 	if err != nil {
 		return nil, err
@@ -331,8 +331,8 @@ func (b *Backend) ListServices(ctx context.Context, in *awsecs.ListServicesInput
 
 // DeleteService stops a service's tasks and then makes it inactive. One that still wants tasks needs force.
 func (b *Backend) DeleteService(ctx context.Context, in *awsecs.DeleteServiceInput) (*awsecs.DeleteServiceOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	s, err := b.service(ctx, in.Cluster, in.Service)
 	if err != nil {
 		return nil, err

@@ -33,14 +33,14 @@ func (b *Backend) join(ctx context.Context, t *task) error {
 		if err := b.LoadBalancer.Register(ctx, *l.TargetGroupArn, target); err != nil {
 			return fmt.Errorf("ResourceInitializationError: register target with %s: %w", *l.TargetGroupArn, err)
 		}
-		b.mu.Lock()
+		b.lock()
 		if _, known := t.Targets[*l.TargetGroupArn]; !known { // a task that was taken over is no news
 			t.Targets[*l.TargetGroupArn] = false
 			b.saveTask(t)
 			s := b.memory.services[t.serviceKey()]
 			b.event(s, fmt.Sprintf("(service %s) registered 1 targets in (target-group %s)", s.Name, *l.TargetGroupArn))
 		}
-		b.mu.Unlock()
+		b.unlock()
 	}
 	return nil
 }
@@ -65,8 +65,8 @@ func (b *Backend) leave(ctx context.Context, t *task) {
 		})
 	}
 	all.Wait()
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	for _, group := range groups {
 		if s, ok := b.memory.services[t.serviceKey()]; ok && ctx.Err() == nil {
 			b.event(s, fmt.Sprintf("(service %s) deregistered 1 targets in (target-group %s)", s.Name, group))
@@ -108,8 +108,8 @@ func (b *Backend) watchTarget(ctx context.Context, t *task, group string, r *run
 // noteTarget notes a target's state. A task whose target is unhealthy is replaced: at once when it was healthy before,
 // after the load balancer's patience with new targets otherwise, and never within the grace period.
 func (b *Backend) noteTarget(t *task, group, state string, wasHealthy bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	if t.leaving() || state == "initial" && t.Targets[group] {
 		return // "initial" after healthy: the load balancer is new, and has not found anything wrong
 	}

@@ -89,15 +89,15 @@ func (b *Backend) life(ctx context.Context, t *task, d *taskDefinition, r *runne
 }
 
 func (b *Backend) locked(f func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	f()
 }
 
 // enter notes that a task reached a status. The task's service is looked at again.
 func (b *Backend) enter(t *task, status string, change func(now time.Time)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	now := time.Now()
 	t.T.LastStatus = &status
 	t.T.Version++
@@ -191,8 +191,12 @@ func (b *Backend) prepare(ctx context.Context, t *task, d *taskDefinition) (map[
 	}
 	network := make(chan netResult, 1)
 	go func() {
-		box, err := b.Engine.CreateSandbox(ctx, t.id())
-		network <- netResult{box, err}
+		var made netResult
+		made.err = b.work.through(ctx, func() (err error) {
+			made.box, err = b.Engine.CreateSandbox(ctx, t.id())
+			return err
+		})
+		network <- made
 	}()
 	b.enter(t, statusPending, func(now time.Time) { t.T.PullStartedAt = &now })
 	images, pullErr := b.pullAll(ctx, t, d)
@@ -239,7 +243,7 @@ func (b *Backend) takeDown(ctx context.Context, t *task, d *taskDefinition, r *r
 		return
 	}
 	b.enter(t, statusDeprovisioning, func(now time.Time) { t.T.ExecutionStoppedAt = &now })
-	if err := b.Engine.RemoveSandbox(ctx, t.id()); err != nil && !errors.Is(err, engine.ErrNotFound) {
+	if err := b.work.through(ctx, func() error { return b.Engine.RemoveSandbox(ctx, t.id()) }); err != nil && !errors.Is(err, engine.ErrNotFound) {
 		if ctx.Err() != nil {
 			return
 		}

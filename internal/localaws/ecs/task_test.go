@@ -85,9 +85,28 @@ func TestStopTaskThatStarts(t *testing.T) {
 		time.Sleep(time.Second)
 		_, err := w.b.StopTask(w.ctx, &awsecs.StopTaskInput{Task: &arn})
 		w.check(err)
-		if task := w.stopped(arn, time.Second); task.StopCode != types.TaskStopCodeUserInitiated || task.StartedAt != nil {
-			t.Errorf("%s, started %v", task.StopCode, task.StartedAt)
+		task := w.stopped(arn, time.Second)
+		if task.StopCode != types.TaskStopCodeUserInitiated || task.StartedAt != nil || task.Containers[0].Reason != nil {
+			t.Errorf("%s, started %v, container's reason %s", task.StopCode, task.StartedAt, aws.ToString(task.Containers[0].Reason))
 		}
+	})
+}
+
+// However many tasks start, the engine is only asked to do so much at once.
+func TestEngineIsNotOverrun(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.images.push("slow", simulated.Behaviour{PullTime: 10 * time.Second})
+		w.register(container("app", "app:latest"))
+		w.create(20, nil)
+		for round := range 5 {
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+			if got, want := w.describe().RunningCount, int32(round*pullsAtOnce); got != want {
+				t.Errorf("in round %d %d tasks run, want %d", round, got, want)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		w.until("all", time.Second, func() bool { return w.describe().RunningCount == 20 })
 	})
 }
 

@@ -22,8 +22,8 @@ func (b *Backend) ListTasks(ctx context.Context, in *awsecs.ListTasksInput) (*aw
 	if wanted == "" {
 		wanted = statusRunning
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	c, err := b.cluster(ctx, in.Cluster)
 	if err != nil {
 		return nil, err
@@ -62,8 +62,8 @@ func (b *Backend) DescribeTasks(ctx context.Context, in *awsecs.DescribeTasksInp
 	if err := several(len(in.Tasks), 100, "Tasks"); err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	c, err := b.cluster(ctx, in.Cluster)
 	if err != nil {
 		return nil, err
@@ -82,8 +82,8 @@ func (b *Backend) DescribeTasks(ctx context.Context, in *awsecs.DescribeTasksInp
 
 // StopTask stops one task.
 func (b *Backend) StopTask(ctx context.Context, in *awsecs.StopTaskInput) (*awsecs.StopTaskOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	c, err := b.cluster(ctx, in.Cluster)
 	if err != nil {
 		return nil, err
@@ -107,8 +107,8 @@ func (b *Backend) RunTask(ctx context.Context, in *awsecs.RunTaskInput) (*awsecs
 	if count < 1 || count > 10 {
 		return nil, invalid("Count must be between 1 and 10.")
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	c, err := b.cluster(ctx, in.Cluster)
 	if err != nil {
 		return nil, err
@@ -185,8 +185,8 @@ func (b *Backend) resource(ctx context.Context, name *string) (resource, error) 
 
 // TagResource adds tags to a cluster, service, task definition or task.
 func (b *Backend) TagResource(ctx context.Context, in *awsecs.TagResourceInput) (*awsecs.TagResourceOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	r, err := b.resource(ctx, in.ResourceArn)
 	if err != nil {
 		return nil, err
@@ -206,8 +206,8 @@ func (b *Backend) TagResource(ctx context.Context, in *awsecs.TagResourceInput) 
 
 // UntagResource removes tags.
 func (b *Backend) UntagResource(ctx context.Context, in *awsecs.UntagResourceInput) (*awsecs.UntagResourceOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	r, err := b.resource(ctx, in.ResourceArn)
 	if err != nil {
 		return nil, err
@@ -218,8 +218,8 @@ func (b *Backend) UntagResource(ctx context.Context, in *awsecs.UntagResourceInp
 
 // ListTagsForResource lists tags.
 func (b *Backend) ListTagsForResource(ctx context.Context, in *awsecs.ListTagsForResourceInput) (*awsecs.ListTagsForResourceOutput, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	r, err := b.resource(ctx, in.ResourceArn)
 	if err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ const (
 
 // world is a Backend with all that it reaches in memory, in a bubble of fake time.
 type world struct {
-	*testing.T
+	testing.TB
 	ctx      context.Context
 	store    *store.Store
 	engine   *auditedEngine
@@ -55,8 +55,9 @@ func inWorld(t *testing.T, test func(w *world)) {
 	})
 }
 
-func newWorld(t *testing.T) *world {
-	w := &world{T: t, ctx: wire.WithCaller(t.Context(), wire.Caller{Region: testRegion})}
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{TB: t, ctx: wire.WithCaller(t.Context(), wire.Caller{Region: testRegion})}
 	var err error
 	if w.store, err = store.Open(filepath.Join(t.TempDir(), "state.db")); err != nil {
 		t.Fatal(err)

@@ -33,6 +33,14 @@ func Open(path string) (*Store, error) {
 // Close closes the file.
 func (s *Store) Close() error { return s.db.Close() }
 
+// Batch is a set of writes that come to disk together, or not at all.
+type Batch struct{ tx *bbolt.Tx }
+
+// Update does the writes of f as one: when f or the disk fails, none of them happened.
+func (s *Store) Update(f func(*Batch) error) error {
+	return s.db.Update(func(tx *bbolt.Tx) error { return f(&Batch{tx}) })
+}
+
 // Key joins parts into a key whose order is the parts' order. Parts must not contain NUL.
 func Key(parts ...string) string { return strings.Join(parts, "\x00") }
 
@@ -75,6 +83,15 @@ func (t *Table[T]) Put(key string, value T) error {
 	}
 	err = t.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(t.name).Put([]byte(key), raw) })
 	return t.wrap("write", key, err)
+}
+
+// PutIn sets the value of key as a part of batch.
+func (t *Table[T]) PutIn(batch *Batch, key string, value T) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return t.wrap("encode", key, err)
+	}
+	return t.wrap("write", key, batch.tx.Bucket(t.name).Put([]byte(key), raw))
 }
 
 // Delete removes key; a missing one is a success.
