@@ -3,6 +3,8 @@ package release
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -162,7 +164,7 @@ func ImageTag(c Commit, digest Digest) string {
 func (r *run) build(ctx context.Context, req ShipRequest, build BuildRequest) (image Image, err error) {
 	platforms := strings.Join(build.Platforms, ", ")
 	about := "commit " + req.Commit.Short() + " for " + orElse(platforms, "this machine") + " with " + r.Builder.Name()
-	err = r.phase(ctx, PhaseBuild, about, buildByHand(build), func(ctx context.Context) (string, bool, error) {
+	err = r.phase(ctx, PhaseBuild, about, buildByHand(build, req.Commit), func(ctx context.Context) (string, bool, error) {
 		if req.Prepare != nil {
 			if err := req.Prepare(ctx, r.Emit); err != nil {
 				return "", false, asFailure(ctx, err, OutcomeFailed, ExitBuild)
@@ -231,12 +233,23 @@ func hostOf(repository string) string {
 	return host
 }
 
-func buildByHand(b BuildRequest) []string {
-	line := "docker buildx build --provenance=false"
+// buildByHand is how a person would build the same with Docker. A dirty tree's image is named by its digest, which is
+// known only afterwards.
+func buildByHand(b BuildRequest, c Commit) []string {
+	words := []string{"docker buildx build --provenance=false"}
 	if len(b.Platforms) > 0 {
-		line += " --platform " + strings.Join(b.Platforms, ",")
+		words = append(words, "--platform "+strings.Join(b.Platforms, ","))
 	}
-	return []string{line + " --file " + b.Dockerfile + " --tag " + b.Repository + ":" + "git-" + b.Args["COMMIT"] + " " + b.ContextDir}
+	for _, name := range slices.Sorted(maps.Keys(b.Args)) {
+		words = append(words, "--build-arg "+name+"="+b.Args[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.Labels)) {
+		words = append(words, "--label "+name+"="+b.Labels[name])
+	}
+	if !c.Dirty {
+		words = append(words, "--tag "+b.Repository+":"+ImageTag(c, ""))
+	}
+	return []string{strings.Join(append(words, "--file "+b.Dockerfile, b.ContextDir), " ")}
 }
 
 // stepCounter counts a build's steps on their way to the faces.
