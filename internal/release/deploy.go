@@ -125,10 +125,13 @@ func (r *run) previous(ctx context.Context, t Target) (Image, error) {
 // newest deployment is not the one that runs (it failed, or is in flight), what ran last is already the way back.
 func earlier(past []PastRollout, runs Digest, repository string) []Digest {
 	var found []Digest
+	if len(past) > 0 && !ended(past[0].Status) {
+		runs = past[0].digest(repository) // in flight: the way back leads to what ran before it
+	}
 	passed := runs == "" || !slices.ContainsFunc(past, func(p PastRollout) bool { return p.digest(repository) == runs })
 	for _, p := range past {
 		d := p.digest(repository)
-		if d == runs && p.Status == statusSuccessful {
+		if d == runs {
 			passed = true
 		}
 		if passed && d != "" && d != runs && p.Status == statusSuccessful && !slices.Contains(found, d) {

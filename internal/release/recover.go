@@ -56,7 +56,7 @@ func hadSomething(moves []*move) bool {
 
 // goBack restores the tag first, so that whatever starts a task from now on gets what ran, then every service.
 func (r *run) goBack(ctx context.Context, t Target, moves []*move, tagBefore Image) (string, bool, error) {
-	back := previousDigest(moves, tagBefore)
+	back := previousDigest(moves, tagBefore, r.result.Digest)
 	if err := r.restoreTag(ctx, t, back); err != nil {
 		return "", false, err
 	}
@@ -71,14 +71,19 @@ func (r *run) goBack(ctx context.Context, t Target, moves []*move, tagBefore Ima
 	if err := errors.Join(failures...); err != nil {
 		return "", false, err
 	}
+	back, err := r.tagWhatRuns(ctx, t, moves, back)
+	if err != nil {
+		return "", false, err
+	}
 	if back == "" {
 		return "nothing ran before; :" + t.Tag + " was removed again", false, nil
 	}
 	return ":" + t.Tag + " → " + back.Short() + ", which runs", false, nil
 }
 
-// previousDigest is what the tag must name again: what ran, or what it named when nothing ran.
-func previousDigest(moves []*move, tagBefore Image) Digest {
+// previousDigest is what the tag must name again: what ran, or what it named when nothing ran. When it named the failed
+// image already (a release that was interrupted moved it), that is nothing.
+func previousDigest(moves []*move, tagBefore Image, failed Digest) Digest {
 	for _, m := range moves {
 		if m.from != "" {
 			if tagBefore.Is(m.from) {
@@ -87,7 +92,29 @@ func previousDigest(moves []*move, tagBefore Image) Digest {
 			return m.from
 		}
 	}
+	if tagBefore.Digest == failed {
+		return ""
+	}
 	return tagBefore.Digest
+}
+
+// tagWhatRuns has the last word on the tag: whatever ECS went back to is what it names.
+func (r *run) tagWhatRuns(ctx context.Context, t Target, moves []*move, back Digest) (Digest, error) {
+	for _, m := range moves {
+		tasks, err := r.Orchestrator.Running(ctx, t.Cluster, m.name)
+		if err != nil {
+			return back, fmt.Errorf("look what %s runs: %w", m.name, err)
+		}
+		runs := commonDigest(tasks, r.repository)
+		if runs == "" || runs == back {
+			continue
+		}
+		if image, err := r.Registry.Image(ctx, t.Repository, t.Tag); err == nil && image.Is(runs) {
+			continue // the tag names the index that it is a part of
+		}
+		return runs, r.restoreTag(ctx, t, runs)
+	}
+	return back, nil
 }
 
 func (r *run) restoreTag(ctx context.Context, t Target, back Digest) error {

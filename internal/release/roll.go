@@ -76,11 +76,31 @@ func (r *run) survey(ctx context.Context, t Target, image Image) ([]*move, Image
 		if err != nil {
 			return nil, Image{}, fmt.Errorf("tasks of %s: %w", name, err)
 		}
-		m.from = commonDigest(tasks, image.Repository)
 		m.last.Tasks, m.last.Desired = tasks, service.Desired
+		if m.from, err = r.settledDigest(ctx, t, m, image.Repository); err != nil {
+			return nil, Image{}, err
+		}
 		moves = append(moves, m)
 	}
 	return moves, tagBefore, nil
+}
+
+// settledDigest is what the service runs when nothing is being rolled out: what its tasks run, or, in the middle of a
+// rollout, when they run this and that, what the newest successful deployment brought.
+func (r *run) settledDigest(ctx context.Context, t Target, m *move, repository string) (Digest, error) {
+	if !m.before.DeploymentInFlight {
+		return commonDigest(m.last.Tasks, repository), nil
+	}
+	past, err := r.Orchestrator.Past(ctx, t.Cluster, m.name)
+	if err != nil {
+		return "", fmt.Errorf("history of %s: %w", m.name, err)
+	}
+	for _, p := range past {
+		if p.Status == statusSuccessful {
+			return p.digest(repository), nil
+		}
+	}
+	return "", nil
 }
 
 // commonDigest is what most serving tasks run.

@@ -184,6 +184,35 @@ func TestShipAttachesToARolloutInFlight(t *testing.T) {
 	})
 }
 
+// TestAttachedRolloutFails: an interrupted release had moved the tag, and half of the tasks run the image already. When
+// the rollout then fails, the tag must go back to what ran before that release.
+func TestAttachedRolloutFails(t *testing.T) {
+	for name, before := range map[string]Digest{"something ran before": oldDigest, "nothing ran before": ""} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(before, "s")
+				w.addImage(newDigest, ImageTag(cleanCommit, ""), "latest")
+				w.plan["s"] = []string{statusInProgress, "crash"}
+				inflight := w.past("s", newDigest, statusInProgress)
+				inflight.Rollout = w.start("s")
+				w.history["s"] = append([]PastRollout{inflight}, w.history["s"]...)
+				w.runs["s"] = newDigest
+				p, _ := w.pipeline(t)
+				got := p.Ship(context.Background(), shipRequest("s"))
+				if got.Exit != ExitRolledBack && got.Exit != ExitNotRolledBack {
+					t.Errorf("exit %d: %s", got.Exit, got.Error)
+				}
+				if before != "" && (w.tags["latest"] != before || w.runs["s"] != before) {
+					t.Errorf(":latest = %s, runs %s, want both to be what ran before; calls %v", w.tags["latest"].Short(), w.runs["s"].Short(), w.calls)
+				}
+				if before != "" && got.Services[0].From != before {
+					t.Errorf("from = %s, want %s", got.Services[0].From.Short(), before.Short())
+				}
+			})
+		})
+	}
+}
+
 func TestInterruptLeavesTheRolloutAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(oldDigest, "s")

@@ -115,6 +115,9 @@ func TestEarlier(t *testing.T) {
 		"the same digest again is not back": {[]PastRollout{past("SUCCESSFUL", b), past("SUCCESSFUL", b), past("SUCCESSFUL", a)}, b, []Digest{a}},
 		"newest failed, older still runs":   {[]PastRollout{past("ROLLBACK_SUCCESSFUL", c), past("SUCCESSFUL", b), past("SUCCESSFUL", a)}, b, []Digest{a}},
 		"newest first, each once":           {[]PastRollout{past("SUCCESSFUL", c), past("SUCCESSFUL", b), past("SUCCESSFUL", a), past("SUCCESSFUL", b)}, c, []Digest{b, a}},
+		"in flight: what ran before":        {[]PastRollout{past("IN_PROGRESS", c), past("SUCCESSFUL", b), past("SUCCESSFUL", a)}, c, []Digest{b, a}},
+		"in flight, old tasks still most":   {[]PastRollout{past("IN_PROGRESS", c), past("SUCCESSFUL", b), past("SUCCESSFUL", a)}, b, []Digest{b, a}},
+		"in flight and nothing before":      {[]PastRollout{past("IN_PROGRESS", c)}, c, nil},
 		"nothing runs: newest successful":   {[]PastRollout{past("STOPPED", c), past("SUCCESSFUL", b)}, "", []Digest{b}},
 	}
 	for name, tt := range tests {

@@ -180,6 +180,9 @@ func (w *world) Observe(_ context.Context, _ string, r Rollout) (Observation, er
 	if status == statusSuccessful {
 		w.runs[ro.service] = ro.digest
 	}
+	if status == statusRollbackSuccessful {
+		w.runs[ro.service] = ro.before
+	}
 	o.Status = status
 	if d := w.runs[ro.service]; d != "" {
 		o.Tasks = append(o.Tasks, runningTask("r", d))
