@@ -21,7 +21,7 @@ func (b *Backend) startContainers(life, starting context.Context, t *task, d *ta
 		return err
 	}
 	for _, c := range ordered {
-		if err := b.awaitDependencies(starting, t, c, r); err != nil {
+		if err := b.awaitDependencies(starting, t, d, c, r); err != nil {
 			return err
 		}
 		if starting.Err() != nil {
@@ -54,9 +54,11 @@ func startReason(err error) string {
 	return "CannotCreateContainerError: " + err.Error()
 }
 
-// awaitDependencies waits until the conditions of a container's dependsOn hold. One that never can is an error.
-func (b *Backend) awaitDependencies(ctx context.Context, t *task, c types.ContainerDefinition, r *runner) error {
+// awaitDependencies waits until the conditions of a container's dependsOn hold. One that never can is an error, and so is
+// one that does not within the startTimeout of the container depended on.
+func (b *Backend) awaitDependencies(ctx context.Context, t *task, d *taskDefinition, c types.ContainerDefinition, r *runner) error {
 	for _, dep := range c.DependsOn {
+		timeout := startTimeout(d, *dep.ContainerName)
 		for {
 			var met, never bool
 			b.locked(func() { met, never = conditionMet(t.container(*dep.ContainerName), dep.Condition) })
@@ -69,8 +71,20 @@ func (b *Backend) awaitDependencies(ctx context.Context, t *task, c types.Contai
 			select {
 			case <-ctx.Done():
 				return nil
+			case <-timeout:
+				return fmt.Errorf("ResourceInitializationError: container %s waited for %s to be %s longer than its startTimeout", *c.Name, *dep.ContainerName, dep.Condition)
 			case <-r.moved:
 			}
+		}
+	}
+	return nil
+}
+
+// startTimeout fires when others have waited long enough for a container; without a startTimeout that is never.
+func startTimeout(d *taskDefinition, name string) <-chan time.Time {
+	for _, c := range d.Def.ContainerDefinitions {
+		if *c.Name == name && c.StartTimeout != nil {
+			return time.After(seconds(c.StartTimeout, 0))
 		}
 	}
 	return nil
@@ -97,13 +111,18 @@ func containerSpec(t *task, d *taskDefinition, c types.ContainerDefinition, imag
 		ID: containerID(t, *c.Name), Sandbox: t.id(), Name: *c.Name, Image: image.ref,
 		Entrypoint: c.EntryPoint, Command: c.Command, WorkingDir: aws.ToString(c.WorkingDirectory), User: aws.ToString(c.User),
 		Hostname: hostname(t, c), ReadonlyRootfs: aws.ToBool(c.ReadonlyRootFilesystem), Privileged: aws.ToBool(c.Privileged),
-		MemoryBytes: memoryBytes(d, c), CPUShares: int64(c.Cpu),
+		MemoryBytes: memoryBytes(t, d, c), CPUShares: int64(c.Cpu),
 		Labels:     map[string]string{"ecs.task": t.arn(), "ecs.container": *c.Name},
 		ExtraHosts: map[string]string{"host.docker.internal": t.Gateway},
 		Env:        []string{"AWS_REGION=" + t.Region, "AWS_DEFAULT_REGION=" + t.Region},
 	}
 	for _, h := range c.ExtraHosts {
 		spec.ExtraHosts[aws.ToString(h.Hostname)] = aws.ToString(h.IpAddress)
+	}
+	for name, value := range c.DockerLabels {
+		if _, ours := spec.Labels[name]; !ours {
+			spec.Labels[name] = value
+		}
 	}
 	for _, e := range c.Environment {
 		spec.Env = append(spec.Env, aws.ToString(e.Name)+"="+aws.ToString(e.Value))
@@ -123,17 +142,18 @@ func hostname(t *task, c types.ContainerDefinition) string {
 	return "ip-" + strings.ReplaceAll(t.IP, ".", "-")
 }
 
-// memoryBytes is a container's hard limit: its own, or the task's.
-func memoryBytes(d *taskDefinition, c types.ContainerDefinition) int64 {
+// memoryBytes is a container's hard limit: its own, or the task's, which RunTask may override.
+func memoryBytes(t *task, d *taskDefinition, c types.ContainerDefinition) int64 {
 	const mib = 1 << 20
 	if c.Memory != nil {
 		return int64(*c.Memory) * mib
 	}
-	var task int64
-	if _, err := fmt.Sscan(aws.ToString(d.Def.Memory), &task); err != nil {
-		return 0
+	size := d.Def.Memory
+	if o := t.T.Overrides; o != nil && o.Memory != nil {
+		size = o.Memory
 	}
-	return task * mib
+	n, _ := parseSize(size, "gb") // it was checked when it was registered
+	return n * mib
 }
 
 func applyLinux(spec *engine.ContainerSpec, p *types.LinuxParameters) {

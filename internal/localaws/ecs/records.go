@@ -42,6 +42,7 @@ type service struct {
 	Deployment            string // ARN of the newest service deployment
 	Revision              string // ARN of the revision that its tasks shall run
 	LastGood              string // ARN of the revision of the newest successful deployment
+	Token                 string // of the CreateService that made it
 	Halted                bool   // the deployment was given up and nothing is to be started or stopped for it
 	Steady                bool   // the steady state was announced
 	Failures              int    // tasks in a row that failed: the next start waits
@@ -103,6 +104,7 @@ type task struct {
 	Offsets                  map[string]int64 // container → bytes of its log that were forwarded
 	WasHealthy               bool
 	Counted                  bool            // its failure was counted
+	Token                    string          // of the RunTask that started it
 	Targets                  map[string]bool // target group ARN → healthy now
 	IP                       string
 	Gateway                  string

@@ -39,6 +39,10 @@ func (b *Backend) CreateService(ctx context.Context, in *awsecs.CreateServiceInp
 	if old, ok := b.memory.services[store.Key(c.Region, c.Name, *in.ServiceName)]; ok {
 		switch *old.Def.Status {
 		case statusActive:
+			if token := aws.ToString(in.ClientToken); token != "" && token == old.Token {
+				view := b.serviceView(old) // the same request, sent again
+				return &awsecs.CreateServiceOutput{Service: &view}, nil
+			}
 			return nil, invalid("Creation of service was not idempotent.")
 		case statusDraining:
 			return nil, invalid("Unable to Start a service that is still Draining.")
@@ -63,7 +67,7 @@ func (b *Backend) CreateService(ctx context.Context, in *awsecs.CreateServiceInp
 }
 
 func newService(c *cluster, in *awsecs.CreateServiceInput, d *taskDefinition) *service {
-	s := &service{Region: c.Region, Cluster: c.Name, Name: *in.ServiceName}
+	s := &service{Region: c.Region, Cluster: c.Name, Name: *in.ServiceName, Token: aws.ToString(in.ClientToken)}
 	s.Def = types.Service{
 		ServiceArn: aws.String(s.arn()), ServiceName: in.ServiceName, ClusterArn: aws.String(c.arn()), Status: aws.String(statusActive),
 		CreatedAt: aws.Time(time.Now()), CreatedBy: aws.String("arn:aws:iam::000000000000:root"),
@@ -132,8 +136,8 @@ func checkCreate(in *awsecs.CreateServiceInput) error {
 		return unavailable("Service Connect")
 	case len(in.ServiceRegistries) > 0:
 		return unavailable("service registries")
-	case len(in.VolumeConfigurations) > 0 || len(in.VpcLatticeConfigurations) > 0:
-		return unavailable("volume and VPC Lattice configurations")
+	case len(in.VolumeConfigurations) > 0 || len(in.VpcLatticeConfigurations) > 0 || len(in.GatewayConnectors) > 0:
+		return unavailable("volume, VPC Lattice and gateway configurations")
 	}
 	return checkConfiguration(in.DeploymentConfiguration)
 }
@@ -246,14 +250,16 @@ func (b *Backend) wanted(s *service, in *awsecs.UpdateServiceInput) (*taskDefini
 
 func checkUpdate(in *awsecs.UpdateServiceInput) error {
 	switch {
+	case in.DeploymentController != nil && in.DeploymentController.Type != types.DeploymentControllerTypeEcs:
+		return unavailable("the deployment controller " + string(in.DeploymentController.Type))
 	case in.DesiredCount != nil && *in.DesiredCount < 0:
 		return invalid("Desired count must be 0 or more.")
 	case in.ServiceConnectConfiguration != nil && in.ServiceConnectConfiguration.Enabled:
 		return unavailable("Service Connect")
 	case len(in.ServiceRegistries) > 0:
 		return unavailable("service registries")
-	case len(in.VolumeConfigurations) > 0 || len(in.VpcLatticeConfigurations) > 0:
-		return unavailable("volume and VPC Lattice configurations")
+	case len(in.VolumeConfigurations) > 0 || len(in.VpcLatticeConfigurations) > 0 || len(in.GatewayConnectors) > 0:
+		return unavailable("volume, VPC Lattice and gateway configurations")
 	}
 	return checkConfiguration(in.DeploymentConfiguration)
 }

@@ -203,6 +203,21 @@ func TestDependencyThatFails(t *testing.T) {
 	})
 }
 
+func TestDependencyThatTakesTooLong(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.images.push("v1", simulated.Behaviour{})
+		w.images.pushAs("init:1", "init", simulated.Exit(0, time.Hour))
+		app, once := container("app", "app:latest"), container("init", "init:1")
+		once.Essential, once.HealthCheck, once.StartTimeout = aws.Bool(false), nil, aws.Int32(20)
+		app.DependsOn = []types.ContainerDependency{{ContainerName: aws.String("init"), Condition: types.ContainerConditionComplete}}
+		w.register(app, once)
+		task := w.stopped(w.run(nil), time.Minute)
+		if waited := task.StoppingAt.Sub(*task.CreatedAt); waited != 20*time.Second || !strings.HasSuffix(*task.StoppedReason, "container app waited for init to be COMPLETE longer than its startTimeout") {
+			t.Errorf("after %v: %s", waited, *task.StoppedReason)
+		}
+	})
+}
+
 func TestEssentialExitInSteadyServiceIsReplaced(t *testing.T) {
 	inWorld(t, func(w *world) {
 		s := w.v1(nil)

@@ -120,6 +120,9 @@ func (b *Backend) RunTask(ctx context.Context, in *awsecs.RunTaskInput) (*awsecs
 	if err := checkOverrides(in.Overrides, d); err != nil {
 		return nil, err
 	}
+	if again, err := b.startedBefore(c, d, in, count); again != nil || err != nil {
+		return again, err
+	}
 	if b.running == nil {
 		return nil, &types.ServerException{Message: aws.String("local ECS is stopping.")}
 	}
@@ -127,7 +130,7 @@ func (b *Backend) RunTask(ctx context.Context, in *awsecs.RunTaskInput) (*awsecs
 	for range count {
 		t := newTask(c.Region, c.Name, d)
 		t.T.StartedBy, t.T.LaunchType, t.T.Tags = in.StartedBy, in.LaunchType, in.Tags
-		t.T.Group = in.Group
+		t.T.Group, t.Token = in.Group, aws.ToString(in.ClientToken)
 		if in.Group == nil {
 			t.T.Group = aws.String("family:" + *d.Def.Family)
 		}
@@ -140,14 +143,47 @@ func (b *Backend) RunTask(ctx context.Context, in *awsecs.RunTaskInput) (*awsecs
 	return out, nil
 }
 
+// startedBefore answers a request that is sent again, because its first answer was lost, with the tasks that it started: a
+// migration must not run twice. The lock is held.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html
+func (b *Backend) startedBefore(c *cluster, d *taskDefinition, in *awsecs.RunTaskInput, count int) (*awsecs.RunTaskOutput, error) {
+	if aws.ToString(in.ClientToken) == "" {
+		return nil, nil
+	}
+	var started []*task
+	for _, t := range b.memory.tasks {
+		if t.Token == *in.ClientToken && t.Region == c.Region && t.Cluster == c.Name {
+			started = append(started, t)
+		}
+	}
+	if len(started) == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(started, func(x, y *task) int { return strings.Compare(x.arn(), y.arn()) })
+	out := &awsecs.RunTaskOutput{Tasks: []types.Task{}, Failures: []types.Failure{}}
+	for _, t := range started {
+		if len(started) != count || *t.T.TaskDefinitionArn != *d.Def.TaskDefinitionArn {
+			return nil, &types.ConflictException{Message: aws.String("The clientToken was used before, with other parameters."), ResourceIds: []string{t.arn()}}
+		}
+		out.Tasks = append(out.Tasks, taskView(t))
+	}
+	return out, nil
+}
+
 func checkOverrides(o *types.TaskOverride, d *taskDefinition) error {
 	if o == nil {
 		return nil
+	}
+	if _, ok := parseSize(o.Memory, "gb"); !ok {
+		return invalid("Invalid 'memory' setting for task.")
 	}
 	for _, c := range o.ContainerOverrides {
 		known := slices.ContainsFunc(d.Def.ContainerDefinitions, func(have types.ContainerDefinition) bool { return *have.Name == aws.ToString(c.Name) })
 		if !known {
 			return invalid("Override for container named %s is not a container in the TaskDefinition.", aws.ToString(c.Name))
+		}
+		if what := refusedOfOverride(c); what != "" {
+			return unavailable(what + " in overrides")
 		}
 	}
 	return nil
