@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -12,8 +13,14 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/simulated"
 )
 
-// A rollout of two load-balanced tasks whose server starts in 100 ms, in real time, with the state on a real disk.
+// A rollout of load-balanced tasks whose server starts in 100 ms, in real time, with the state on a real disk.
 func BenchmarkRollout(b *testing.B) {
+	for _, tasks := range []int{2, 100} {
+		b.Run(fmt.Sprint(tasks, " tasks"), func(b *testing.B) { rollouts(b, tasks) })
+	}
+}
+
+func rollouts(b *testing.B, tasks int) {
 	w := newWorld(b)
 	var err error
 	w.b, err = New(Config{Store: w.store, Engine: w.engine, Images: w.images, LoadBalancer: w.balancer, Logs: w.logs})
@@ -29,7 +36,7 @@ func BenchmarkRollout(b *testing.B) {
 	w.check(err)
 	w.images.push("v1", simulated.Behaviour{ReadyAfter: 100 * time.Millisecond})
 	w.register(container("app", "app:latest"))
-	arn := aws.ToString(w.create(2, balanced).CurrentServiceDeployment)
+	arn := aws.ToString(w.create(tasks, balanced).CurrentServiceDeployment)
 	for b.Loop() {
 		for w.deployment(arn).Status != types.ServiceDeploymentStatusSuccessful {
 			select {

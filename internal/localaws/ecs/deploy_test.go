@@ -174,6 +174,42 @@ func TestScale(t *testing.T) {
 	})
 }
 
+// Only a change of what tasks are made from is a deployment.
+func TestWhatStartsDeployment(t *testing.T) {
+	network := func(subnet string) *types.NetworkConfiguration {
+		return &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{subnet}}}
+	}
+	inWorld(t, func(w *world) {
+		s := w.v1(func(in *awsecs.CreateServiceInput) { in.NetworkConfiguration = network("subnet-a") })
+		second := w.register(container("app", "app:latest"))
+		for _, tt := range []struct {
+			name string
+			in   awsecs.UpdateServiceInput
+			anew bool
+		}{
+			{"nothing", awsecs.UpdateServiceInput{}, false},
+			{"the same network", awsecs.UpdateServiceInput{NetworkConfiguration: network("subnet-a")}, false},
+			{"percentages", awsecs.UpdateServiceInput{DeploymentConfiguration: &types.DeploymentConfiguration{MaximumPercent: aws.Int32(150)}}, false},
+			{"a grace period", awsecs.UpdateServiceInput{HealthCheckGracePeriodSeconds: aws.Int32(9)}, false},
+			{"the same task definition", awsecs.UpdateServiceInput{TaskDefinition: s.TaskDefinition}, false},
+			{"another network", awsecs.UpdateServiceInput{NetworkConfiguration: network("subnet-b")}, true},
+			{"another task definition", awsecs.UpdateServiceInput{TaskDefinition: &second}, true},
+			{"a load balancer", awsecs.UpdateServiceInput{LoadBalancers: []types.LoadBalancer{{
+				TargetGroupArn: aws.String(testGroup), ContainerName: aws.String("app"), ContainerPort: aws.Int32(80),
+			}}}, true},
+			{"force", awsecs.UpdateServiceInput{ForceNewDeployment: true}, true},
+		} {
+			before := *w.describe().CurrentServiceDeployment
+			after := w.update(&tt.in)
+			if anew := after != before; anew != tt.anew {
+				t.Errorf("%s: a new deployment is %t", tt.name, anew)
+			}
+			w.outcome(after, types.ServiceDeploymentStatusSuccessful, time.Minute)
+			w.until("two tasks", time.Minute, func() bool { return w.describe().RunningCount == 2 })
+		}
+	})
+}
+
 func TestDeleteService(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.v1(balanced)

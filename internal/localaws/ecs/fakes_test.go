@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -181,6 +182,7 @@ type fakeLogs struct {
 	mu     sync.Mutex
 	groups map[string]bool
 	lines  map[string][]string
+	broken int // how many times more Put fails
 }
 
 func (f *fakeLogs) GroupExists(_ context.Context, _, group string) (bool, error) {
@@ -199,6 +201,10 @@ func (f *fakeLogs) CreateGroup(_ context.Context, _, group string) error {
 func (f *fakeLogs) Put(_ context.Context, _, group, stream string, lines []LogLine) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.broken > 0 {
+		f.broken--
+		return errors.New("no space left on device")
+	}
 	for _, l := range lines {
 		f.lines[group+"/"+stream] = append(f.lines[group+"/"+stream], l.Text)
 	}

@@ -66,17 +66,32 @@ func (b *Backend) forwardLog(ctx context.Context, t *task, c types.ContainerDefi
 	stream := options["awslogs-stream-prefix"] + "/" + name + "/" + t.id()
 	for first := range lines {
 		batch, read := gather(first, lines)
-		if err := b.Logs.Put(ctx, options["awslogs-region"], options["awslogs-group"], stream, batch); err != nil {
-			if ctx.Err() == nil {
-				b.Log.Error("ecs: write log", "stream", stream, "err", err)
-			}
+		err := retry(ctx, func() error {
+			return b.Logs.Put(ctx, options["awslogs-region"], options["awslogs-group"], stream, batch)
+		})
+		if ctx.Err() != nil {
 			return
+		}
+		if err != nil {
+			b.Log.Error("ecs: lines of a log are lost", "stream", stream, "lines", len(batch), "err", err)
 		}
 		offset += read
 		b.lock()
 		t.Offsets[name] = offset
 		b.saveTask(t)
 		b.unlock()
+	}
+}
+
+// retry tries a few times in some seconds: a log that cannot be written must not keep its task from stopping.
+func retry(ctx context.Context, f func() error) (err error) {
+	const tries = 6
+	pause := 100 * time.Millisecond
+	for try := 1; ; try++ {
+		if err = f(); err == nil || try == tries || !sleep(ctx, pause) {
+			return err
+		}
+		pause *= 2
 	}
 }
 

@@ -18,8 +18,7 @@ func (w *world) census() (live, healthy int) {
 	w.b.mu.Lock()
 	defer w.b.mu.Unlock()
 	for _, s := range w.b.memory.services {
-		for _, r := range w.b.revisionsOf(s) {
-			c := w.b.count(s, r.arn())
+		for _, c := range w.b.count(s) {
 			live, healthy = live+c.running+c.pending, healthy+c.healthy
 		}
 	}

@@ -56,8 +56,9 @@ func (b *Backend) newRevision(s *service, d *taskDefinition, now time.Time) *rev
 // runningRevisions are the revisions that a service's tasks run now.
 func (b *Backend) runningRevisions(s *service) []types.ServiceRevisionSummary {
 	all := []types.ServiceRevisionSummary{}
+	byRevision := b.count(s)
 	for _, r := range b.revisionsOf(s) {
-		counts := b.count(s, r.arn())
+		counts := byRevision[r.arn()]
 		if counts.running+counts.pending > 0 {
 			all = append(all, types.ServiceRevisionSummary{Arn: aws.String(r.arn()), RequestedTaskCount: s.Def.DesiredCount, RunningTaskCount: int32(counts.running), PendingTaskCount: int32(counts.pending)})
 		}
@@ -286,24 +287,24 @@ func (b *Backend) tasksOf(s *service) []*task {
 // counts are tasks of one revision.
 type counts struct{ running, pending, leaving, healthy int }
 
-// count counts a service's tasks of one revision. The lock is held.
-func (b *Backend) count(s *service, revisionARN string) counts {
-	var c counts
+// count counts a service's tasks by revision. The lock is held.
+func (b *Backend) count(s *service) map[string]counts {
+	all := map[string]counts{}
 	for _, t := range b.memory.tasks {
-		if t.Revision != revisionARN || t.stopped() {
+		if t.Service != s.Name || t.stopped() || t.serviceKey() != s.key() {
 			continue
 		}
+		c := all[t.Revision]
 		switch {
 		case t.leaving():
 			c.leaving++
 		case t.status() == statusRunning:
 			c.running++
-			if b.healthy(s, t) {
-				c.healthy++
-			}
+			c.healthy += one(b.healthy(s, t))
 		default:
 			c.pending++
 		}
+		all[t.Revision] = c
 	}
-	return c
+	return all
 }

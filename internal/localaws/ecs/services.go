@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"time"
 
@@ -217,9 +218,9 @@ func (b *Backend) UpdateService(ctx context.Context, in *awsecs.UpdateServiceInp
 	if err != nil {
 		return nil, err
 	}
-	anew := in.ForceNewDeployment || *d.Def.TaskDefinitionArn != *s.Def.TaskDefinition || in.NetworkConfiguration != nil || in.LoadBalancers != nil
 	changed := *s
 	apply(&changed, in, d)
+	anew := in.ForceNewDeployment || differ(s.Def, changed.Def)
 	if err := checkBalancers(changed.Def.LoadBalancers, d); err != nil {
 		return nil, err
 	}
@@ -262,6 +263,14 @@ func checkUpdate(in *awsecs.UpdateServiceInput) error {
 		return unavailable("volume, VPC Lattice and gateway configurations")
 	}
 	return checkConfiguration(in.DeploymentConfiguration)
+}
+
+// differ reports whether a change is one of what tasks are made from.
+func differ(before, after types.Service) bool {
+	return *before.TaskDefinition != *after.TaskDefinition || aws.ToString(before.PlatformVersion) != aws.ToString(after.PlatformVersion) ||
+		!reflect.DeepEqual(before.NetworkConfiguration, after.NetworkConfiguration) ||
+		!reflect.DeepEqual(before.LoadBalancers, after.LoadBalancers) ||
+		!reflect.DeepEqual(before.CapacityProviderStrategy, after.CapacityProviderStrategy)
 }
 
 func apply(s *service, in *awsecs.UpdateServiceInput, d *taskDefinition) {

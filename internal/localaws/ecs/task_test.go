@@ -308,6 +308,31 @@ func TestLogs(t *testing.T) {
 	})
 }
 
+// A log that cannot be written is tried again for a while, and neither keeps its task from stopping nor ends for good.
+func TestLogsThatCannotBeWritten(t *testing.T) {
+	for broken, want := range map[int][]string{3: {"one", "two"}, 6: {"two"}, 0: {"one", "two"}} {
+		t.Run(fmt.Sprint(broken, " times"), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.check(w.logs.CreateGroup(w.ctx, testRegion, "/ecs/web"))
+				w.images.push("v1", simulated.Behaviour{Log: "one\n"})
+				w.register(logged(container("app", "app:latest")))
+				w.logs.mu.Lock()
+				w.logs.broken = broken
+				w.logs.mu.Unlock()
+				arn := w.run(nil)
+				time.Sleep(20 * time.Second)
+				w.engine.Write(lastPart(arn)+".app", "two\n")
+				_, err := w.b.StopTask(w.ctx, &awsecs.StopTaskInput{Task: &arn})
+				w.check(err)
+				w.stopped(arn, time.Minute)
+				if got := w.logs.all()["/ecs/web/ecs/app/"+lastPart(arn)]; !slices.Equal(got, want) {
+					t.Errorf("logged %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
 func TestHealthGracePeriod(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.images.push("v1", simulated.Behaviour{ReadyAfter: 90 * time.Second})

@@ -75,7 +75,11 @@ func (b *Backend) DescribeTasks(ctx context.Context, in *awsecs.DescribeTasksInp
 			out.Failures = append(out.Failures, missing(arn(c.Region, "task/"+c.Name+"/"+lastPart(name))))
 			continue
 		}
-		out.Tasks = append(out.Tasks, taskView(t))
+		view := taskView(t)
+		if !slices.Contains(in.Include, types.TaskFieldTags) {
+			view.Tags = []types.Tag{}
+		}
+		out.Tasks = append(out.Tasks, view)
 	}
 	return out, nil
 }

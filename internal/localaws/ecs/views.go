@@ -35,8 +35,9 @@ func (b *Backend) serviceView(s *service) types.Service {
 	if *s.Def.Status == statusInactive {
 		return view
 	}
+	byRevision := b.count(s)
 	for _, r := range b.revisionsOf(s) {
-		c := b.count(s, r.arn())
+		c := byRevision[r.arn()]
 		if r.arn() == s.Revision {
 			view.Deployments = slices.Insert(view.Deployments, 0, b.primaryView(s, r, c))
 		} else if c.running+c.pending+c.leaving > 0 {
@@ -98,7 +99,7 @@ func (b *Backend) deploymentDetail(d *deployment) types.ServiceDeployment {
 	view := d.SD
 	s := b.memory.services[d.serviceKey()]
 	if target := d.SD.TargetServiceRevision; target != nil && s != nil {
-		c := b.count(s, *target.Arn)
+		c := b.count(s)[*target.Arn]
 		view.TargetServiceRevision = &types.ServiceRevisionSummary{
 			Arn: target.Arn, RequestedTaskCount: s.Def.DesiredCount, RunningTaskCount: int32(c.running), PendingTaskCount: int32(c.pending),
 		}
