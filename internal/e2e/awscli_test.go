@@ -14,9 +14,10 @@ import (
 
 // awsCLI is the unmodified AWS CLI with the variables of `local env`.
 type awsCLI struct {
-	t   *testing.T
-	dir string
-	env []string
+	t        *testing.T
+	dir      string
+	env      []string
+	endpoint string // said on the command line too: Debian's AWS CLI is older than the variable
 }
 
 func newAWS(t *testing.T, stage *rehearsal.Stage) awsCLI {
@@ -25,7 +26,7 @@ func newAWS(t *testing.T, stage *rehearsal.Stage) awsCLI {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := awsCLI{t: t, dir: stage.App, env: slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "AWS_") })}
+	a := awsCLI{t: t, dir: stage.App, endpoint: variables["AWS_ENDPOINT_URL"], env: slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "AWS_") })}
 	a.env = append(a.env, "AWS_PAGER=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
 	for name, value := range variables {
 		a.env = append(a.env, name+"="+value)
@@ -36,7 +37,7 @@ func newAWS(t *testing.T, stage *rehearsal.Stage) awsCLI {
 // try runs the AWS CLI and gives its output and exit code.
 func (a awsCLI) try(args ...string) (string, int) {
 	a.t.Helper()
-	command := exec.CommandContext(a.t.Context(), "aws", args...)
+	command := exec.CommandContext(a.t.Context(), "aws", append([]string{"--endpoint-url", a.endpoint}, args...)...)
 	command.Dir, command.Env = a.dir, a.env
 	var stderr bytes.Buffer
 	command.Stderr = &stderr

@@ -166,6 +166,7 @@ type plain struct {
 	buildctl string
 	env      []string
 	registry string
+	endpoint string
 }
 
 func newPlain(ctx context.Context, stage *rehearsal.Stage, engine string) (*plain, error) {
@@ -173,7 +174,7 @@ func newPlain(ctx context.Context, stage *rehearsal.Stage, engine string) (*plai
 	if err != nil {
 		return nil, err
 	}
-	p := &plain{stage: stage, buildctl: filepath.Join(engine, "buildctl"), registry: variables["ECR_URL"]}
+	p := &plain{stage: stage, buildctl: filepath.Join(engine, "buildctl"), registry: variables["ECR_URL"], endpoint: variables["AWS_ENDPOINT_URL"]}
 	p.env = append(os.Environ(), "DOCKER_CONFIG="+filepath.Join(stage.Dir, "docker"), "AWS_PAGER=")
 	for name, value := range variables {
 		p.env = append(p.env, name+"="+value)
@@ -244,6 +245,9 @@ func (p *plain) login(ctx context.Context) error {
 }
 
 func (p *plain) exec(ctx context.Context, name string, args ...string) (string, error) {
+	if name == "aws" { // Debian's is older than AWS_ENDPOINT_URL
+		args = append([]string{"--endpoint-url", p.endpoint}, args...)
+	}
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir, command.Env = p.stage.App, p.env
 	var stderr strings.Builder
