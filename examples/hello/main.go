@@ -1,4 +1,4 @@
-// Hello is a small web app to be deployed: it greets, says which commit it was built from, and is able to fail in the
+// Command hello is a small web app to be deployed: it greets, says which commit it was built from, and is able to fail in the
 // ways in which real apps do.
 //
 // Environment:

@@ -1,4 +1,4 @@
-// Web is the app of localaws's tests: it answers with its own process's start, so that a test sees whether it is still
+// Command web is the app of localaws's tests: it answers with its own process's start, so that a test sees whether it is still
 // the same one.
 package main
 
