@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // logLines is how many of a container's last lines an explanation shows.
@@ -110,12 +111,42 @@ func crashed(f stopFacts) bool {
 	return f.task.StopCode == "EssentialContainerExited" && f.container.ExitCode != nil
 }
 
-// explain makes the one block that says why the release failed: from the last task that stopped by its own doing.
-func (r *run) explain(ctx context.Context, t Target, moves []*move, failure *Failure) *Explanation {
+// suspect is the task that a failed release is explained by.
+type suspect struct {
+	move *move
+	task Task
+}
+
+// accuse gives the task that stopped last for a reason of its own, of the first rollout that has one; nil when none has.
+func accuse(moves []*move) *suspect {
 	for _, m := range moves {
-		if task, ok := culprit(m); ok {
-			return r.explainTask(ctx, t, m, task)
+		var found *suspect
+		for _, t := range m.last.Tasks {
+			if t.stoppedFatally(m.rollout) && (found == nil || t.Stopped.After(found.task.Stopped)) {
+				found = &suspect{m, t}
+			}
 		}
+		if found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// refreshed is the suspect as the newest look at its rollout shows it: it may have stopped only in part before.
+func (s *suspect) refreshed() Task {
+	for _, t := range s.move.last.Tasks {
+		if t.ID == s.task.ID {
+			return t
+		}
+	}
+	return s.task
+}
+
+// explain makes the one block that says why the release failed.
+func (r *run) explain(ctx context.Context, t Target, moves []*move, accused *suspect, failure *Failure) *Explanation {
+	if accused != nil {
+		return r.explainTask(ctx, t, accused.move, accused.refreshed())
 	}
 	e := &Explanation{Cause: failure.Error(), Next: []string{"medusa-deploy status", "medusa-deploy logs"}}
 	for _, m := range moves {
@@ -126,21 +157,8 @@ func (r *run) explain(ctx context.Context, t Target, moves []*move, failure *Fai
 	return e
 }
 
-// culprit is the rollout's task that stopped last for a reason of its own.
-func culprit(m *move) (Task, bool) {
-	var last Task
-	found := false
-	for _, t := range m.last.Tasks {
-		if t.stoppedFatally(m.rollout) && (!found || t.Stopped.After(last.Stopped)) {
-			last, found = t, true
-		}
-	}
-	return last, found
-}
-
 func (r *run) explainTask(ctx context.Context, t Target, m *move, task Task) *Explanation {
-	container := task.culprit()
-	log, logErr := r.Orchestrator.TaskLog(ctx, task, container.Name, logLines)
+	log, logErr := r.lastLines(ctx, task)
 	e := ExplainTask(task, log)
 	e.Service = m.name
 	fill := strings.NewReplacer("{family}", orElse(m.before.TaskDefinition.Family, task.TaskDefinition), "{cluster}", t.Cluster, "{service}", m.name)
@@ -151,6 +169,23 @@ func (r *run) explainTask(ctx context.Context, t Target, m *move, task Task) *Ex
 		e.Log = []string{fmt.Sprintf("(the log could not be read: %v)", logErr)}
 	}
 	return e
+}
+
+// logPatience is how long the log of a container that ran may take to show its first line.
+const logPatience = 5 * time.Second
+
+// lastLines gives the last lines of the container that says most about the stop. One that never ran has none.
+func (r *run) lastLines(ctx context.Context, task Task) ([]string, error) {
+	container := task.culprit()
+	for deadline := time.Now().Add(logPatience); ; {
+		lines, err := r.Orchestrator.TaskLog(ctx, task, container.Name, logLines)
+		if err != nil || len(lines) > 0 || container.ExitCode == nil || time.Now().After(deadline) {
+			return lines, err
+		}
+		if err := pause(ctx, r.PollMin); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // ExplainTask says why a task stopped, from what ECS tells of it and the last lines of its log. It is pure.

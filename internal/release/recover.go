@@ -23,10 +23,12 @@ func (r *run) recover(ctx context.Context, t Target, moves []*move, tagBefore Im
 	}
 	safe, cancel := context.WithTimeout(context.WithoutCancel(ctx), recoverTimeout)
 	defer cancel()
-	failure.Explanation = r.explain(safe, t, moves, failure)
+	accused := accuse(moves)
 	err := r.phase(safe, PhaseRollback, "back to what ran before", nil, func(ctx context.Context) (string, bool, error) {
 		return r.goBack(ctx, t, moves, tagBefore)
 	})
+	// Explained only now: what a task wrote last reaches its log a moment after it stopped.
+	failure.Explanation = r.explain(safe, t, moves, accused, failure)
 	for _, m := range moves {
 		r.result.Services = append(r.result.Services, ServiceResult{Name: m.name, Deployment: m.rollout.Deployment, From: m.from, To: r.result.Digest, Running: countRunning(m.last, Image{Repository: r.repository, Digest: r.result.Digest})})
 	}
