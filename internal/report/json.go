@@ -27,7 +27,7 @@ func (f *jsonFace) Emit(e release.Event) {
 	}
 	line, err := f.encode(e)
 	if err == nil {
-		_, err = io.WriteString(f.Out, f.Mask.apply(string(line))+"\n")
+		_, err = io.WriteString(f.Out, string(line)+"\n")
 	}
 	if err != nil && f.err == nil {
 		f.err = err

@@ -45,7 +45,7 @@ type Options struct {
 	Verbose  bool // show build logs and ECS's messages also when all goes well
 	Color    bool
 	Mask     *Mask      // what no face may show; nil: nothing
-	Width    func() int // columns of a terminal; nil: 80
+	Width    func() int // columns of a terminal; nil or not positive: 80
 	Now      func() time.Time
 }
 
@@ -56,14 +56,24 @@ type Face interface {
 	Close() error
 }
 
+// usualWidth is taken for a terminal's where nothing else is known.
+const usualWidth = 80
+
 // New makes a face.
 func New(kind Kind, o Options) Face {
 	if o.Width == nil {
-		o.Width = func() int { return 80 }
+		o.Width = func() int { return usualWidth }
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Mask == nil {
+		return newFace(kind, o)
+	}
+	return maskedFace{Face: newFace(kind, o), mask: o.Mask}
+}
+
+func newFace(kind Kind, o Options) Face {
 	switch kind {
 	case JSON:
 		return newJSON(o)

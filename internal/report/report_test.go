@@ -2,7 +2,6 @@ package report
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -167,24 +166,6 @@ func FuzzForeignText(f *testing.F) {
 		}
 		checkHarmless(t, text)
 	})
-}
-
-func TestMask(t *testing.T) {
-	const secret = "s3cr3t-password-of-a-registry"
-	encoded := base64.StdEncoding.EncodeToString([]byte("AWS:" + secret))
-	mask := &Mask{}
-	mask.Add("AWS", secret)
-	mask.Add("AWS", "short")
-	for _, kind := range []Kind{Terminal, Plain, GitHub, JSON} {
-		stderr, stdout := render(t, kind, Options{Mask: mask, Verbose: true, Explain: true}, poison("say "+secret+" or "+encoded+" or short"))
-		all := stderr + stdout
-		if strings.Contains(all, secret) || strings.Contains(all, encoded) {
-			t.Errorf("%s shows the secret", kind)
-		}
-		if !strings.Contains(all, masked) || !strings.Contains(all, "short") {
-			t.Errorf("%s does not show where it was, or masks ordinary words", kind)
-		}
-	}
 }
 
 // TestSchema holds docs/events.schema.json and the JSON face in step, for every kind of event.

@@ -20,11 +20,10 @@ type terminalFace struct {
 	closed  bool
 	phase   release.Phase // that runs; empty between phases
 	begun   time.Time
-	detail  string // what the phase does right now
+	live    live // what it does right now
 	frame   int
-	drawn   bool // the live line is on the screen
+	drawn   int // columns of the live line that is on the screen; 0: none is
 	steps   steps
-	names   map[string]string // build step id → name
 	stop    chan struct{}
 	stopped sync.WaitGroup
 }
@@ -37,7 +36,7 @@ func frames() []string {
 }
 
 func newTerminal(o Options) *terminalFace {
-	f := &terminalFace{Options: o, steps: newSteps(), names: map[string]string{}, stop: make(chan struct{})}
+	f := &terminalFace{Options: o, steps: newSteps(), live: newLive(""), stop: make(chan struct{})}
 	f.stopped.Go(f.spin)
 	return f
 }
@@ -80,12 +79,29 @@ func (f *terminalFace) write(w io.Writer, text string) {
 	}
 }
 
+// columns is the terminal's width now.
+func (f *terminalFace) columns() int {
+	if columns := f.Width(); columns > 0 {
+		return columns
+	}
+	return usualWidth // of a terminal that does not say
+}
+
 // erase takes the live line off the screen.
 func (f *terminalFace) erase() {
-	if f.drawn {
-		f.write(f.Err, "\r\x1b[K")
-		f.drawn = false
+	if f.drawn > 0 {
+		f.write(f.Err, f.erasing())
+		f.drawn = 0
 	}
+}
+
+// erasing is what takes the live line off the screen. A terminal that became narrower since has broken the line in
+// several, with the cursor in the last.
+func (f *terminalFace) erasing() string {
+	if broken := (f.drawn - 1) / f.columns(); broken > 0 {
+		return fmt.Sprintf("\r\x1b[%dA\x1b[J", broken)
+	}
+	return "\r\x1b[K"
 }
 
 // draw puts the live line on the screen, cut to its width so that it never wraps.
@@ -93,20 +109,17 @@ func (f *terminalFace) draw() {
 	if f.phase == "" || f.closed {
 		return
 	}
-	text := fmt.Sprintf("%-12s %s  %s", f.phase, short(f.Now().Sub(f.begun).Seconds()), clean(f.detail))
 	all := frames()
+	text := fmt.Sprintf("%-12s %s  %s", f.phase, short(f.Now().Sub(f.begun).Seconds()), clean(f.live.text))
 	// A column is left free: a line that fills a terminal to its edge wraps on some.
-	f.write(f.Err, "\r\x1b[K"+f.paint(cyan, all[f.frame%len(all)])+" "+cut(text, f.Width()-3))
-	f.drawn = true
+	text = cut(text, f.columns()-3)
+	f.write(f.Err, f.erasing()+f.paint(cyan, all[f.frame%len(all)])+" "+text)
+	f.drawn = columnsIn(text) + 2
 }
 
 // cut shortens text to a number of columns; wide characters take two.
 func cut(text string, columns int) string {
-	total := 0
-	for _, r := range text {
-		total += columnsOf(r)
-	}
-	if total <= columns {
+	if columnsIn(text) <= columns {
 		return text
 	}
 	var b strings.Builder
@@ -121,6 +134,14 @@ func cut(text string, columns int) string {
 		b.WriteString("…")
 	}
 	return b.String()
+}
+
+func columnsIn(text string) int {
+	total := 0
+	for _, r := range text {
+		total += columnsOf(r)
+	}
+	return total
 }
 
 func columnsOf(r rune) int {
@@ -175,7 +196,7 @@ func (f *terminalFace) Emit(e release.Event) {
 	}
 	switch e := e.(type) {
 	case release.PhaseStarted:
-		f.phase, f.begun, f.detail = e.Phase, f.Now(), e.About
+		f.phase, f.begun, f.live = e.Phase, f.Now(), newLive(e.About)
 		if f.Explain && len(e.ByHand) > 0 {
 			f.lines(f.Err, faint, "  by hand: "+strings.Join(e.ByHand, "\n  by hand: "))
 		}
@@ -197,6 +218,7 @@ func (f *terminalFace) Emit(e release.Event) {
 
 // within shows what happens within a phase: most of it only in the live line.
 func (f *terminalFace) within(e release.Event) {
+	f.live.observe(e)
 	switch e := e.(type) {
 	case release.Found:
 		c := yellow
@@ -208,10 +230,7 @@ func (f *terminalFace) within(e release.Event) {
 		f.step(e)
 	case release.BuildLog:
 		f.steps.log(e)
-		f.detail = f.names[e.ID] + ": " + e.Line
 		f.more("    " + e.Line)
-	case release.Transfer:
-		f.detail = transferText(e)
 	case release.LogLine:
 		f.lines(f.Out, none, logText(e))
 	case release.Notice:
@@ -220,7 +239,6 @@ func (f *terminalFace) within(e release.Event) {
 		f.lines(f.Err, yellow, "  "+rolloutText(e, f.Verbose))
 	default:
 		if text := rolloutText(e, f.Verbose); text != "" {
-			f.detail = text
 			f.more("  " + text)
 		}
 	}
@@ -235,7 +253,6 @@ func (f *terminalFace) more(text string) {
 }
 
 func (f *terminalFace) step(e release.BuildStep) {
-	f.names[e.ID], f.detail = e.Name, e.Name
 	switch e.State {
 	case "failed":
 		f.lines(f.Err, red, "  "+e.Name+" failed: "+e.Error)

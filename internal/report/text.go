@@ -40,13 +40,14 @@ type textFace struct {
 	steps   steps
 	phase   release.Phase // that runs; empty between phases
 	begun   time.Time
+	live    live      // what it does right now
 	shown   time.Time // when something was last shown
 	stop    chan struct{}
 	stopped sync.WaitGroup
 }
 
 func newText(o Options, s style) *textFace {
-	f := &textFace{Options: o, style: s, steps: newSteps(), shown: o.Now(), stop: make(chan struct{})}
+	f := &textFace{Options: o, style: s, steps: newSteps(), live: newLive(""), shown: o.Now(), stop: make(chan struct{})}
 	f.stopped.Go(f.breathe)
 	return f
 }
@@ -65,7 +66,7 @@ func (f *textFace) breathe() {
 		case <-tick.C:
 			f.mu.Lock()
 			if f.phase != "" && f.Now().Sub(f.shown) >= quiet {
-				f.say("  still in %s after %s", f.phase, short(f.Now().Sub(f.begun).Seconds()))
+				f.say("  still in %s after %s: %s", f.phase, short(f.Now().Sub(f.begun).Seconds()), clean(f.live.text))
 			}
 			f.mu.Unlock()
 		}
@@ -122,7 +123,7 @@ func (f *textFace) command(command string) bool {
 func (f *textFace) show(e release.Event) {
 	switch e := e.(type) {
 	case release.PhaseStarted:
-		f.phase, f.begun = e.Phase, f.Now()
+		f.phase, f.begun, f.live = e.Phase, f.Now(), newLive(e.About)
 		if title := string(e.Phase) + ": " + e.About; !f.command(f.open(title)) {
 			f.say("%s", title)
 		}
@@ -148,6 +149,7 @@ func (f *textFace) show(e release.Event) {
 
 // within shows what happens within a phase.
 func (f *textFace) within(e release.Event) {
+	f.live.observe(e)
 	switch e := e.(type) {
 	case release.Found:
 		f.command(f.finding(e.Finding))
