@@ -2,13 +2,12 @@ package ecs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/simulated"
 )
@@ -21,30 +20,36 @@ func BenchmarkRollout(b *testing.B) {
 }
 
 func rollouts(b *testing.B, tasks int) {
-	w := newWorld(b)
+	w := inRealTime(b, tasks)
+	for b.Loop() {
+		arn := w.force()
+		for w.deployment(arn).FinishedAt == nil {
+			<-time.After(time.Millisecond)
+		}
+	}
+}
+
+// inRealTime is a Backend that acts in real time, and has a service "web" that is steady.
+func inRealTime(tb testing.TB, tasks int) *world {
+	tb.Helper()
+	w := newWorld(tb)
 	var err error
 	w.b, err = New(Config{Store: w.store, Engine: w.engine, Images: w.images, LoadBalancer: w.balancer, Logs: w.logs})
 	w.check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.b.Run(ctx) }()
-	defer func() {
+	tb.Cleanup(func() {
 		cancel()
-		w.check(<-done)
-	}()
+		w.check(errors.Join(<-done, w.engine.Close(), w.store.Close()))
+	})
 	_, err = w.b.CreateCluster(w.ctx, &awsecs.CreateClusterInput{})
 	w.check(err)
 	w.images.push("v1", simulated.Behaviour{ReadyAfter: 100 * time.Millisecond})
 	w.register(container("app", "app:latest"))
-	arn := aws.ToString(w.create(tasks, balanced).CurrentServiceDeployment)
-	for b.Loop() {
-		for w.deployment(arn).Status != types.ServiceDeploymentStatusSuccessful {
-			select {
-			case err := <-done:
-				b.Fatal(err)
-			case <-time.After(time.Millisecond):
-			}
-		}
-		arn = w.force()
+	arn := *w.create(tasks, balanced).CurrentServiceDeployment
+	for w.deployment(arn).FinishedAt == nil {
+		<-time.After(time.Millisecond)
 	}
+	return w
 }

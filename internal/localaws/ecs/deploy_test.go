@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -40,31 +41,41 @@ func TestRolloutEndsInOneStep(t *testing.T) {
 		w.v1(balanced)
 		w.images.push("v2", simulated.Behaviour{ReadyAfter: 100 * time.Millisecond})
 		arn := w.force()
-		look := func() {
-			w.b.mu.Lock() // both in one look
-			defer w.b.mu.Unlock()
-			d := w.b.memory.deployments[arn]
-			s := w.b.serviceView(w.b.memory.services[d.serviceKey()])
-			if *s.CurrentServiceDeployment != arn {
-				t.Errorf("current deployment %s, want %s", *s.CurrentServiceDeployment, arn)
-			}
-			alone := len(s.Deployments) == 1 && s.RunningCount == s.DesiredCount
-			done := d.SD.Status == types.ServiceDeploymentStatusSuccessful
-			if alone != done {
-				t.Errorf("%d deployments, %d running, but SUCCESSFUL is %t", len(s.Deployments), s.RunningCount, done)
-			}
-		}
-		look()
-		w.engine.watch(look)
-		took := w.until("SUCCESSFUL", time.Minute, func() bool {
-			look()
-			return w.deployment(arn).FinishedAt != nil
-		})
+		w.engine.watch(func() { w.endsInOneStep(arn) })
+		took := w.until("SUCCESSFUL", time.Minute, func() bool { return w.endsInOneStep(arn) })
 		if took > time.Second {
 			t.Errorf("a rollout of two tasks took %v", took)
 		}
 		w.wantDigests("v2", "v2")
 	})
+}
+
+// endsInOneStep wants a rollout to look ended to a waiter just when it is, in one look at both. It tells whether it is.
+func (w *world) endsInOneStep(arn string) bool {
+	w.Helper()
+	w.b.mu.Lock()
+	defer w.b.mu.Unlock()
+	d := w.b.memory.deployments[arn]
+	s := w.b.serviceView(w.b.memory.services[d.serviceKey()])
+	if *s.CurrentServiceDeployment != arn {
+		w.Errorf("current deployment %s, want %s", *s.CurrentServiceDeployment, arn)
+	}
+	alone := len(s.Deployments) == 1 && s.RunningCount == s.DesiredCount
+	done := d.SD.Status == types.ServiceDeploymentStatusSuccessful
+	if alone != done {
+		w.Errorf("%d deployments, %d running, but SUCCESSFUL is %t", len(s.Deployments), s.RunningCount, done)
+	}
+	return done
+}
+
+// The same in real time, by one who never looks away.
+func TestRolloutEndsInOneStepForOneWhoStares(t *testing.T) {
+	w := inRealTime(t, 4)
+	for range 3 {
+		for arn := w.force(); !w.endsInOneStep(arn) && !t.Failed(); {
+			runtime.Gosched()
+		}
+	}
 }
 
 func TestDigestIsResolvedOncePerDeployment(t *testing.T) {

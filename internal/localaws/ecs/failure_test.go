@@ -117,6 +117,24 @@ func breaking(enable, rollback bool) func(*awsecs.CreateServiceInput) {
 	}
 }
 
+// A task that was healthy before it failed does not count against its deployment.
+func TestFailureAfterHealthIsNotCounted(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.images.push("v1", simulated.Behaviour{StopTime: 20 * time.Second})
+		w.register(container("app", "app:latest"))
+		w.steady(1, func(in *awsecs.CreateServiceInput) {
+			in.DeploymentConfiguration.DeploymentCircuitBreaker = &types.DeploymentCircuitBreaker{Enable: true, ResetOnHealthyTask: aws.Bool(false)}
+		})
+		w.images.push("v2", simulated.Exit(1, 3*time.Second))
+		arn := w.force()
+		time.Sleep(15 * time.Second)
+		d := w.deployment(arn)
+		if crashed := len(w.failedTasks()); crashed < 3 || d.DeploymentCircuitBreaker.FailureCount != 0 || d.Status != types.ServiceDeploymentStatusInProgress {
+			t.Errorf("%d tasks crashed, %d were counted, %s", crashed, d.DeploymentCircuitBreaker.FailureCount, d.Status)
+		}
+	})
+}
+
 func TestBreakerWithoutRollback(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.v1(breaking(true, false))

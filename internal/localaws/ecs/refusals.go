@@ -30,6 +30,7 @@ func refusedOfTask(in *awsecs.RegisterTaskDefinitionInput) string {
 	return first(
 		refusal{len(in.Volumes) > 0, "volumes"},
 		refusal{in.ProxyConfiguration != nil, "proxyConfiguration"},
+		refusal{len(in.InferenceAccelerators) > 0, "inferenceAccelerators"}, //nolint:staticcheck // deprecated: a reason more to refuse it
 		refusal{windows, "an operating system other than LINUX"},
 		refusal{in.NetworkMode == types.NetworkModeHost || in.NetworkMode == types.NetworkModeNone, "the network mode " + string(in.NetworkMode) + ": every task has a network of its own"},
 		refusal{in.IpcMode == types.IpcModeHost || in.IpcMode == types.IpcModeTask, "the ipcMode " + string(in.IpcMode)},
