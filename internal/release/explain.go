@@ -67,6 +67,9 @@ var causes = []cause{
 		[]string{"medusa-deploy logs", "check the target group's path and port, and healthCheckGracePeriodSeconds of the service"}},
 	{"placement", containing("unable to place", "RESOURCE:", "capacity"),
 		"the cluster has no room for another task", []string{"aws ecs describe-services --cluster {cluster} --services {service} --query 'services[0].events[:5]'"}},
+	{"never ran", neverRan,
+		"the container's program ended with exit code 255 and without a word: most likely it never ran, because it is for another CPU architecture or the entry point is not an executable",
+		[]string{"check image.platforms in medusa-deploy.yaml against the task definition's runtimePlatform, and the Dockerfile's ENTRYPOINT"}},
 	{"crash", crashed,
 		"the program in container {container} ended by itself with exit code {exit}",
 		[]string{"medusa-deploy logs"}},
@@ -105,6 +108,11 @@ func pullError(texts ...string) func(stopFacts) bool {
 func outOfMemory(f stopFacts) bool {
 	return strings.Contains(f.words(), "OutOfMemory") ||
 		f.container.ExitCode != nil && *f.container.ExitCode == 137 && f.task.StopCode == "EssentialContainerExited"
+}
+
+// neverRan is a container that its runtime gave up on: it ends with 255 then.
+func neverRan(f stopFacts) bool {
+	return crashed(f) && *f.container.ExitCode == 255 && strings.TrimSpace(f.log) == ""
 }
 
 func crashed(f stopFacts) bool {

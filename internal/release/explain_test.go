@@ -32,6 +32,7 @@ var samples = map[string]struct {
 	"container health": {stopped("ServiceSchedulerInitiated", "Task failed container health checks", Container{}), "health check"},
 	"target health":    {stopped("ServiceSchedulerInitiated", "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/m/1)", Container{}), "load balancer"},
 	"placement":        {stopped("TaskFailedToStart", "RESOURCE:MEMORY", Container{}), "no room"},
+	"never ran":        {stopped("EssentialContainerExited", "Essential container in task exited", Container{ExitCode: code(255)}), "never ran"},
 	"crash":            {stopped("EssentialContainerExited", "Essential container in task exited", Container{ExitCode: code(3)}), "container medusa ended by itself with exit code 3"},
 }
 

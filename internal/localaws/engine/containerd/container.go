@@ -142,15 +142,28 @@ func (e *Engine) localImage(ctx context.Context, ref string) (client.Image, ocis
 func (e *Engine) foreignFailure(ctx context.Context, id string, w *watch) error {
 	patience, cancel := context.WithTimeout(ctx, foreignPatience)
 	defer cancel()
-	if _, err := w.wait(patience); err != nil {
+	exit, err := w.wait(patience)
+	if err != nil {
 		return ctx.Err()
 	}
+	if exit.Code != neverRan {
+		return nil
+	}
 	output, err := os.ReadFile(e.layout.logFile(id))
-	if err != nil || !bytes.Contains(output, []byte("exec format error")) {
+	switch {
+	case err != nil:
+		return err
+	case bytes.Contains(output, []byte("exec format error")):
+		return errors.New(strings.TrimSpace(string(output)))
+	case len(bytes.TrimSpace(output)) > 0:
 		return nil // it ran, and ended for a reason of its own
 	}
-	return errors.New(strings.TrimSpace(string(output)))
+	// On a busy machine runc's line can get lost on its way. What it would have said is plain all the same.
+	return fmt.Errorf("exec format error: the image is not for %s, and its program ended before its first instruction", runtime.GOARCH)
 }
+
+// neverRan is the exit code of a process that runc could not turn into the container's program.
+const neverRan = 255
 
 func (e *Engine) hostsFile(id string) string { return filepath.Join(e.layout.container(id), "hosts") }
 
