@@ -169,6 +169,7 @@ func (s *session) releaseTarget() (release.Target, error) {
 		Name: s.plain.Name, Region: s.plain.Region, Local: s.plain.Local, Endpoint: s.local.Endpoint,
 		Cluster: s.plain.Cluster, Services: s.plain.Services, Repository: s.config.Image.Repository,
 		Tag: releaseTag, Strategy: release.Strategy(s.plain.Strategy), Timeout: s.plain.Timeout,
+		Settle: s.plain.Settle, InTurn: s.plain.Order == config.OrderInTurn, GiveUpAfter: s.plain.GiveUpAfter,
 	}
 	if t.Strategy == release.StrategyPinned {
 		return t, exit(release.ExitUsage, fmt.Errorf("target %s: strategy pinned is not available in this version\n  use: strategy: latest", t.Name))

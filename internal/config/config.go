@@ -30,6 +30,12 @@ const (
 	StrategyPinned = "pinned" // register a revision that names the digest
 )
 
+// Orders in which several services are moved (order).
+const (
+	OrderTogether = "together" // all at once
+	OrderInTurn   = "in-turn"  // one after the other, each verified before the next
+)
+
 // Defaults of keys that may be left out.
 const (
 	DefaultRegion         = "us-east-1"
@@ -38,6 +44,9 @@ const (
 	DefaultPlatform       = "linux/amd64"
 	DefaultTimeout        = 15 * time.Minute
 	DefaultMigrateTimeout = 10 * time.Minute
+	// DefaultSettle costs nothing on AWS, where a rollout takes longer. Local rollouts are over before a task has settled.
+	DefaultSettle      = 10 * time.Second
+	DefaultGiveUpAfter = 2
 )
 
 // Config is one medusa-deploy.yaml.
@@ -80,7 +89,10 @@ type Target struct {
 	Services    []string // never empty
 	Strategy    string   // one of the Strategy constants
 	Timeout     time.Duration
-	Migrate     *Migrate // nil: no migration
+	Settle      time.Duration // every task must have run for this long before a rollout is green
+	Order       string        // one of the Order constants
+	GiveUpAfter int           // tasks that may stop for one and the same fatal reason before a rollout is given up
+	Migrate     *Migrate      // nil: no migration
 	Definitions map[string]Definition
 }
 

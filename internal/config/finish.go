@@ -49,6 +49,13 @@ func finishTarget(t *Target) {
 	if t.Timeout == 0 {
 		t.Timeout = DefaultTimeout
 	}
+	t.Order = orDefault(t.Order, OrderTogether)
+	if t.GiveUpAfter == 0 {
+		t.GiveUpAfter = DefaultGiveUpAfter
+	}
+	if t.Settle == 0 && !t.Local {
+		t.Settle = DefaultSettle
+	}
 	if t.Local {
 		t.Region = orDefault(t.Region, DefaultRegion)
 		t.Cluster = orDefault(t.Cluster, DefaultCluster)

@@ -81,6 +81,9 @@ func targetKeys(t *targetEntry) []key {
 			d.object(` in "migrate"`, migrateKeys(t.Migrate))(d, at, value)
 		}},
 		{"timeout", false, duration(&t.Timeout)},
+		{"settle", false, duration(&t.Settle)},
+		{"order", false, oneOf(&t.Order, OrderTogether, OrderInTurn)},
+		{"give_up_after", false, count(&t.GiveUpAfter, 1, 100)},
 		{"definitions", false, definitions(t)},
 	}
 	if t.Local {

@@ -121,6 +121,7 @@ func TestLoadFull(t *testing.T) {
 	wantTarget := Target{
 		Name: "production", Region: "eu-central-1", Registry: "123456789012.dkr.ecr.eu-central-1.amazonaws.com",
 		Cluster: "medusa-cluster", Services: []string{"medusa-server", "medusa-worker"}, Strategy: StrategyPinned, Timeout: 20 * time.Minute,
+		Settle: 30 * time.Second, Order: OrderInTurn, GiveUpAfter: 3,
 		Migrate: &Migrate{Command: []string{"npx", "medusa", "db:migrate"}, Timeout: 5 * time.Minute},
 		Definitions: map[string]Definition{
 			"medusa-server": {filepath.Join(dir, "ecs/medusa-server.task-definition.json"), filepath.Join(dir, "ecs/medusa-server.service.json")},
@@ -158,7 +159,7 @@ func TestLoadDefaults(t *testing.T) {
 		}
 		wantLocal := Target{
 			Name: "local", Local: true, Region: "us-east-1", Cluster: "medusa-cluster", Services: []string{"medusa-service"},
-			Strategy: StrategyLatest, Timeout: 15 * time.Minute,
+			Strategy: StrategyLatest, Timeout: 15 * time.Minute, Order: OrderTogether, GiveUpAfter: 2,
 			Definitions: map[string]Definition{
 				"medusa-service": {filepath.Join(c.Dir, "ecs/task-definition.json"), filepath.Join(c.Dir, "ecs/service.json")},
 			},

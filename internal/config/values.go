@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -128,6 +129,27 @@ func duration(into *time.Duration) reader {
 		default:
 			*into = v
 		}
+	}
+}
+
+// count reads a whole number within bounds.
+func count(into *int, least, most int) reader {
+	return func(d *decoder, at position, value ast.Node) {
+		expect := fmt.Sprintf("expected a whole number from %d to %d", least, most)
+		if !d.plain(value) {
+			return
+		}
+		n, ok := value.(*ast.IntegerNode)
+		if !ok {
+			d.wrongType(at, value, fmt.Sprintf("a whole number from %d to %d", least, most))
+			return
+		}
+		v, err := strconv.Atoi(n.GetToken().Value)
+		if err != nil || v < least || v > most {
+			d.fail(start(value), expect, "%s is not possible here", n.GetToken().Value)
+			return
+		}
+		*into = v
 	}
 }
 

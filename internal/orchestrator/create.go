@@ -21,7 +21,7 @@ const registerAttempts = 3
 
 // Create implements release.Orchestrator. A service that exists already is not changed: a deployment of it that is
 // under way is the rollout, or else a new one.
-func (o *Orchestrator) Create(ctx context.Context, cluster string, def release.Definition) (release.Rollout, error) {
+func (o *Orchestrator) Create(ctx context.Context, cluster string, def release.Definition, taskDefinition string) (release.Rollout, error) {
 	b, err := readDefinition(def)
 	if err != nil {
 		return release.Rollout{}, err
@@ -41,11 +41,12 @@ func (o *Orchestrator) Create(ctx context.Context, cluster string, def release.D
 	case !errors.Is(err, release.ErrNotFound):
 		return release.Rollout{}, err
 	}
-	arn, err := o.ensureTaskDefinition(ctx, b.task)
-	if err != nil {
-		return release.Rollout{}, err
+	if taskDefinition == "" {
+		if taskDefinition, err = o.ensureTaskDefinition(ctx, b.task); err != nil {
+			return release.Rollout{}, err
+		}
 	}
-	return o.createService(ctx, cluster, arn, b.service)
+	return o.createService(ctx, cluster, taskDefinition, b.service)
 }
 
 func (o *Orchestrator) createService(ctx context.Context, cluster, taskDefinition string, in *ecs.CreateServiceInput) (release.Rollout, error) {
@@ -94,7 +95,7 @@ func (o *Orchestrator) join(ctx context.Context, cluster string, s types.Service
 	if len(past) > 0 && !over(types.ServiceDeploymentStatus(past[0].Status)) && !stopping(types.ServiceDeploymentStatus(past[0].Status)) {
 		return past[0].Rollout, nil
 	}
-	return o.ForceNewDeployment(ctx, cluster, name)
+	return o.Deploy(ctx, cluster, name, release.Change{})
 }
 
 func (o *Orchestrator) ensureCluster(ctx context.Context, cluster string) error {

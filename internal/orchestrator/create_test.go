@@ -50,7 +50,7 @@ func emptyCloud(t *testing.T) *cloud {
 func TestCreateMakesWhatIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := emptyCloud(t)
-		got, err := c.orchestrator(t).Create(t.Context(), cluster, definition(taskFile, serviceFile))
+		got, err := c.orchestrator(t).Create(t.Context(), cluster, definition(taskFile, serviceFile), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestCreateRegistersOnlyWhatChanged(t *testing.T) {
 				c := emptyCloud(t)
 				c.On("DescribeTaskDefinition", awstest.Always(body{"taskDefinition": taskDefinition()}))
 				c.On("DescribeClusters", awstest.Always(body{"clusters": []any{body{"status": "ACTIVE"}}}))
-				if _, err := c.orchestrator(t).Create(t.Context(), cluster, definition(tc.task, serviceFile)); err != nil {
+				if _, err := c.orchestrator(t).Create(t.Context(), cluster, definition(tc.task, serviceFile), ""); err != nil {
 					t.Fatal(err)
 				}
 				if n := c.Count("RegisterTaskDefinition"); n != tc.registered {
@@ -114,7 +114,7 @@ func TestCreateSurvivesLostAnswers(t *testing.T) {
 			newest = body{"taskDefinition": taskDefinition()} // ECS acts, and the answer gets lost
 			return syscall.ECONNRESET
 		})
-		if _, err := c.orchestrator(t).Create(t.Context(), cluster, definition(taskFile, serviceFile)); err != nil {
+		if _, err := c.orchestrator(t).Create(t.Context(), cluster, definition(taskFile, serviceFile), ""); err != nil {
 			t.Fatal(err)
 		}
 		if n := c.Count("RegisterTaskDefinition"); n != 1 {
@@ -142,7 +142,7 @@ func TestCreateOfAServiceThatExists(t *testing.T) {
 				c.deployments[0]["status"] = tc.status
 				c.On("DescribeClusters", awstest.Always(body{"clusters": []any{body{"status": "ACTIVE"}}}))
 				c.On("UpdateService", c.accept("ecs-svc/2", "arn:d2", 1))
-				got, err := c.orchestrator(t).Create(t.Context(), cluster, definition(taskFile, serviceFile))
+				got, err := c.orchestrator(t).Create(t.Context(), cluster, definition(taskFile, serviceFile), "")
 				if err != nil || got.Deployment != tc.want || c.Count("UpdateService") != tc.forced {
 					t.Errorf("got %+v, %v, forced %d times", got, err, c.Count("UpdateService"))
 				}
@@ -161,7 +161,7 @@ func TestCreateThatAnotherOneWins(t *testing.T) {
 			c.deployments = []body{deployment("arn:d1", "PENDING", time.Now())}
 			return awstest.Failure{Status: 400, Code: "InvalidParameterException", Message: "Creation of service was not idempotent."}
 		})
-		got, err := c.orchestrator(t).Create(t.Context(), cluster, definition(taskFile, serviceFile))
+		got, err := c.orchestrator(t).Create(t.Context(), cluster, definition(taskFile, serviceFile), "")
 		if err != nil || got.Deployment != "arn:d1" {
 			t.Errorf("got %+v, %v", got, err)
 		}
@@ -180,7 +180,7 @@ func TestCreateRefusesBeforeAnythingIsTouched(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			o := orchestrator.New(awstest.New(t).Session(t)) // which answers nothing
-			_, err := o.Create(t.Context(), cluster, definition(tc.task, tc.service))
+			_, err := o.Create(t.Context(), cluster, definition(tc.task, tc.service), "")
 			var wrong *orchestrator.DefinitionError
 			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v", err)

@@ -33,9 +33,9 @@ const (
 
 var errNeverAppeared = fmt.Errorf("ECS accepted the deployment but shows no service deployment for it after %s", appearWithin)
 
-// ForceNewDeployment implements release.Orchestrator. The rollout that it gives is the one that this call started: not
+// Deploy implements release.Orchestrator. The rollout that it gives is the one that this call started: not
 // the one before, which ECS may still call the current one, and not one that somebody else starts at the same time.
-func (o *Orchestrator) ForceNewDeployment(ctx context.Context, cluster, service string) (release.Rollout, error) {
+func (o *Orchestrator) Deploy(ctx context.Context, cluster, service string, c release.Change) (release.Rollout, error) {
 	before, err := o.describe(ctx, cluster, service)
 	if err != nil {
 		return release.Rollout{}, err
@@ -45,18 +45,22 @@ func (o *Orchestrator) ForceNewDeployment(ctx context.Context, cluster, service 
 		return release.Rollout{}, err
 	}
 	older[aws.ToString(before.CurrentServiceDeployment)] = true
-	accepted, err := o.force(ctx, cluster, service, primaryID(before))
+	accepted, err := o.update(ctx, cluster, service, primaryID(before), c)
 	if err != nil {
 		return release.Rollout{}, err
 	}
 	return o.awaitDeployment(ctx, cluster, accepted, older)
 }
 
-// force sends UpdateService. When its answer gets lost it looks whether ECS acted, because another UpdateService would
+// update sends UpdateService. When its answer gets lost it looks whether ECS acted, because another UpdateService would
 // start another deployment on top.
-func (o *Orchestrator) force(ctx context.Context, cluster, service, before string) (types.Service, error) {
+func (o *Orchestrator) update(ctx context.Context, cluster, service, before string, c release.Change) (types.Service, error) {
+	in := &ecs.UpdateServiceInput{Cluster: &cluster, Service: &service, ForceNewDeployment: true}
+	if c.TaskDefinition != "" {
+		in.TaskDefinition = &c.TaskDefinition
+	}
 	for attempt := 1; ; attempt++ {
-		out, err := awsclient.Call(ctx, o.ecs.UpdateService, &ecs.UpdateServiceInput{Cluster: &cluster, Service: &service, ForceNewDeployment: true})
+		out, err := awsclient.Call(ctx, o.ecs.UpdateService, in)
 		switch {
 		case err == nil && out.Service != nil:
 			return *out.Service, nil

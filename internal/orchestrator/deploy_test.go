@@ -36,14 +36,14 @@ func (c *cloud) accept(id, arn string, after int) awstest.Handler {
 	}
 }
 
-func TestForceNewDeploymentGivesTheNewOne(t *testing.T) {
+func TestDeployGivesTheNewOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(t)
 		recent := time.Now().Add(-3 * time.Second) // ECS does not yet call it the current one
 		c.deployments = append([]body{deployment("arn:d9", "IN_PROGRESS", recent)}, c.deployments...)
 		c.On("UpdateService", c.accept("ecs-svc/2", "arn:d2", 4))
 		began := time.Now()
-		got, err := c.orchestrator(t).ForceNewDeployment(t.Context(), cluster, service)
+		got, err := c.orchestrator(t).Deploy(t.Context(), cluster, service, release.Change{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +61,7 @@ func TestForceNewDeploymentGivesTheNewOne(t *testing.T) {
 	})
 }
 
-func TestForceNewDeploymentIsNotMistakenForOneStartedAtTheSameTime(t *testing.T) {
+func TestDeployIsNotMistakenForOneStartedAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(t)
 		c.On("UpdateService", func(in body) any {
@@ -69,7 +69,7 @@ func TestForceNewDeploymentIsNotMistakenForOneStartedAtTheSameTime(t *testing.T)
 			c.deployments = append([]body{deployment("arn:d3", "PENDING", time.Now().Add(4*time.Second))}, c.deployments...)
 			return answer
 		})
-		got, err := c.orchestrator(t).ForceNewDeployment(t.Context(), cluster, service)
+		got, err := c.orchestrator(t).Deploy(t.Context(), cluster, service, release.Change{})
 		if err != nil || got.Deployment != "arn:d2" {
 			t.Errorf("got %+v, %v", got, err)
 		}
@@ -81,7 +81,7 @@ func TestAForceWhoseAnswerIsLostIsLookedFor(t *testing.T) {
 		c := newCloud(t)
 		c.updateAnswer = syscall.ECONNRESET
 		c.On("UpdateService", c.accept("ecs-svc/2", "arn:d2", 2))
-		got, err := c.orchestrator(t).ForceNewDeployment(t.Context(), cluster, service)
+		got, err := c.orchestrator(t).Deploy(t.Context(), cluster, service, release.Change{})
 		if err != nil || got.Deployment != "arn:d2" || got.StartedBy != "ecs-svc/2" {
 			t.Errorf("got %+v, %v", got, err)
 		}
@@ -102,14 +102,14 @@ func TestAForceThatNeverArrivedIsSentAgain(t *testing.T) {
 			}
 			return accept(in)
 		})
-		got, err := c.orchestrator(t).ForceNewDeployment(t.Context(), cluster, service)
+		got, err := c.orchestrator(t).Deploy(t.Context(), cluster, service, release.Change{})
 		if err != nil || got.Deployment != "arn:d2" || sent != 2 {
 			t.Errorf("got %+v, %v, sent %d times", got, err, sent)
 		}
 	})
 }
 
-func TestForceNewDeploymentFails(t *testing.T) {
+func TestDeployFails(t *testing.T) {
 	cases := map[string]struct {
 		prepare func(*cloud)
 		cluster string
@@ -132,7 +132,7 @@ func TestForceNewDeploymentFails(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCloud(t)
 				tc.prepare(c)
-				_, err := c.orchestrator(t).ForceNewDeployment(t.Context(), tc.cluster, service)
+				_, err := c.orchestrator(t).Deploy(t.Context(), tc.cluster, service, release.Change{})
 				if err == nil || !strings.Contains(err.Error(), tc.want) || errors.Is(err, release.ErrNotFound) != tc.missing {
 					t.Errorf("got %v", err)
 				}

@@ -25,8 +25,9 @@ const (
 
 // resolved is what a service revision's containers run.
 type resolved struct {
-	images map[string]release.Digest // by container
-	refs   map[string]string         // by container: as the task definition names the image
+	images     map[string]release.Digest // by container
+	refs       map[string]string         // by container: as the task definition names the image
+	definition string                    // ARN of the task definition
 }
 
 // complete reports whether every image has its digest: then none of it changes any more.
@@ -34,7 +35,12 @@ func (r resolved) complete() bool { return len(r.refs) > 0 && len(r.images) == l
 
 // Past implements release.Orchestrator.
 func (o *Orchestrator) Past(ctx context.Context, cluster, service string) ([]release.PastRollout, error) {
-	listed, err := o.listDeployments(ctx, cluster, service, time.Time{})
+	return o.pastSince(ctx, cluster, service, time.Time{})
+}
+
+// pastSince gives the deployments created at since or later, newest first.
+func (o *Orchestrator) pastSince(ctx context.Context, cluster, service string, since time.Time) ([]release.PastRollout, error) {
+	listed, err := o.listDeployments(ctx, cluster, service, since)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +57,7 @@ func (o *Orchestrator) Past(ctx context.Context, cluster, service string) ([]rel
 				Service: service, Deployment: aws.ToString(d.ServiceDeploymentArn),
 				Revision: aws.ToString(d.TargetServiceRevisionArn), Started: aws.ToTime(d.CreatedAt),
 			},
-			Status: string(d.Status), Finished: aws.ToTime(d.FinishedAt), Images: r.images, Refs: r.refs,
+			Status: string(d.Status), Finished: aws.ToTime(d.FinishedAt), Images: r.images, Refs: r.refs, TaskDefinition: r.definition,
 		})
 	}
 	return past, o.nameStarters(ctx, cluster, service, past)
@@ -135,7 +141,7 @@ func (o *Orchestrator) revisions(ctx context.Context, listed []types.ServiceDepl
 }
 
 func (o *Orchestrator) remember(revision types.ServiceRevision) resolved {
-	r := resolved{images: map[string]release.Digest{}, refs: map[string]string{}}
+	r := resolved{images: map[string]release.Digest{}, refs: map[string]string{}, definition: aws.ToString(revision.TaskDefinition)}
 	for _, c := range revision.ContainerImages {
 		r.refs[aws.ToString(c.ContainerName)] = aws.ToString(c.Image)
 		if digest := aws.ToString(c.ImageDigest); digest != "" {

@@ -36,12 +36,34 @@ func (o *Orchestrator) Observe(ctx context.Context, cluster string, r release.Ro
 	if err != nil {
 		return release.Observation{}, err
 	}
+	own, err := o.revisions(ctx, []types.ServiceDeploymentBrief{{TargetServiceRevisionArn: targetOf(deployment)}})
+	if err != nil {
+		return release.Observation{}, err
+	}
+	resolved := own[aws.ToString(targetOf(deployment))]
 	seen := release.Observation{
 		Status: string(deployment.Status), StatusReason: aws.ToString(deployment.StatusReason), Newer: newer,
+		Stage: string(deployment.LifecycleStage), Alarms: triggered(deployment), Resolved: resolved.images, Refs: resolved.refs,
 		Desired: int(service.DesiredCount), Tasks: tasks, Messages: messagesOf(service, r),
 	}
 	count(&seen, service, deployment, r)
 	return seen, nil
+}
+
+// targetOf is the revision that the deployment brings.
+func targetOf(d types.ServiceDeployment) *string {
+	if d.TargetServiceRevision == nil {
+		return nil
+	}
+	return d.TargetServiceRevision.Arn
+}
+
+// triggered names the alarms that ended the deployment.
+func triggered(d types.ServiceDeployment) []string {
+	if d.Alarms == nil {
+		return nil
+	}
+	return d.Alarms.TriggeredAlarmNames
 }
 
 // count fills in how far this deployment is. The service's own record of the deployment tells most, but goes away with
@@ -62,27 +84,27 @@ func count(seen *release.Observation, s types.Service, d types.ServiceDeployment
 }
 
 // newer gives the newest deployment that was created after ours and is not the way back from it.
-func (o *Orchestrator) newer(ctx context.Context, cluster string, s types.Service, ours types.ServiceDeployment) (string, error) {
+func (o *Orchestrator) newer(ctx context.Context, cluster string, s types.Service, ours types.ServiceDeployment) (*release.PastRollout, error) {
 	mine := aws.ToString(ours.ServiceDeploymentArn)
 	if current := aws.ToString(s.CurrentServiceDeployment); current == mine {
-		return "", nil // the common case: nothing more to ask
+		return nil, nil // the common case: nothing more to ask
 	}
-	listed, err := o.listDeployments(ctx, cluster, aws.ToString(s.ServiceName), aws.ToTime(ours.CreatedAt))
+	past, err := o.pastSince(ctx, cluster, aws.ToString(s.ServiceName), aws.ToTime(ours.CreatedAt))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	for _, d := range listed {
-		if aws.ToString(d.ServiceDeploymentArn) != mine && aws.ToTime(d.CreatedAt).After(aws.ToTime(ours.CreatedAt)) && !wayBack(ours, d) {
-			return aws.ToString(d.ServiceDeploymentArn), nil
+	for i, p := range past {
+		if p.Deployment != mine && p.Started.After(aws.ToTime(ours.CreatedAt)) && !wayBack(ours, p) {
+			return &past[i], nil
 		}
 	}
-	return "", nil
+	return nil, nil
 }
 
-// wayBack reports whether d is ECS's own rollback of a deployment.
-func wayBack(of types.ServiceDeployment, d types.ServiceDeploymentBrief) bool {
+// wayBack reports whether p is ECS's own rollback of a deployment.
+func wayBack(of types.ServiceDeployment, p release.PastRollout) bool {
 	return of.Rollback != nil && of.Rollback.ServiceRevisionArn != nil &&
-		aws.ToString(of.Rollback.ServiceRevisionArn) == aws.ToString(d.TargetServiceRevisionArn)
+		aws.ToString(of.Rollback.ServiceRevisionArn) == p.Revision
 }
 
 // messagesOf gives the service's events since the rollout began, oldest first.

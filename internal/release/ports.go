@@ -79,10 +79,28 @@ type Orchestrator interface {
 	Service(ctx context.Context, cluster, service string) (Service, error)
 	// Preview gives the facts that a service made from def would have. It touches nothing.
 	Preview(def Definition) (Service, error)
-	// Create makes the cluster, task definition and service of def where they are missing; its first deployment is the rollout.
-	Create(ctx context.Context, cluster string, def Definition) (Rollout, error)
-	// ForceNewDeployment starts a new deployment of the service's task definition.
-	ForceNewDeployment(ctx context.Context, cluster, service string) (Rollout, error)
+	// Create makes the cluster, task definition and service of def where they are missing; its first deployment is the
+	// rollout. A taskDefinition (an ARN) is used in place of def's own.
+	Create(ctx context.Context, cluster string, def Definition, taskDefinition string) (Rollout, error)
+	// Deploy starts a new deployment of a service.
+	Deploy(ctx context.Context, cluster, service string, c Change) (Rollout, error)
+	// Pin gives the ARN of a revision of the task definition (an ARN) in which every container from image's repository
+	// names image by digest and all else is the same. It is registered only when the family's newest revision says otherwise.
+	Pin(ctx context.Context, taskDefinition string, image Image) (arn string, err error)
+	// Register gives the ARN of a revision that says what def's task definition says; with a pin (not zero) the containers
+	// from its repository name it by digest. It is registered only when the family's newest revision says otherwise.
+	Register(ctx context.Context, def Definition, pin Image) (arn string, err error)
+	// Compare tells what def would change on a service as it is, task definition and settings; nothing when they agree.
+	// Containers from repository agree whatever tag or digest they name. It reads only.
+	Compare(ctx context.Context, cluster string, def Definition, repository string) ([]Difference, error)
+	// StartMigration starts a migration's one-off task, or finds the one that an interrupted release of the same image
+	// started and that still runs.
+	StartMigration(ctx context.Context, req MigrationRequest) (MigrationTask, error)
+	// AwaitTask follows a one-off task to its end, sends what it writes as LogLine events, and gives the task as it ended.
+	// When ctx ends, it stops following and the task goes on.
+	AwaitTask(ctx context.Context, t MigrationTask, emit Emit) (Task, error)
+	// StopTask stops a task; one that has stopped, or is forgotten, is a success.
+	StopTask(ctx context.Context, cluster, arn, reason string) error
 	// Observe takes one look at a rollout. Transient errors (throttling, 5xx, dropped connections) are retried inside.
 	Observe(ctx context.Context, cluster string, r Rollout) (Observation, error)
 	// Running gives the tasks of a service that are not stopped.
@@ -106,6 +124,48 @@ type Checker interface {
 type CheckRequest struct {
 	Target    Target
 	Platforms []string // of the image that will be deployed
+	// Commit, ContextDir and Dockerfile say what will be built; zero when nothing will be.
+	Commit     Commit
+	ContextDir string
+	Dockerfile string
+}
+
+// Change is what a new deployment of a service changes besides resolving its image anew.
+type Change struct {
+	TaskDefinition string     // ARN of the revision to move to; empty: the service keeps the one it has
+	Settings       Definition // the settings of its service file are applied as well; zero: the service keeps its own
+}
+
+// Difference is one thing that a definition says otherwise than what exists.
+type Difference struct {
+	Where string `json:"where"`          // "task definition medusa", "service medusa-service"
+	Path  string `json:"path"`           // "containerDefinitions[medusa].memory"
+	From  string `json:"from,omitempty"` // as JSON; empty: it is not there
+	To    string `json:"to,omitempty"`   // as JSON; empty: it goes
+}
+
+// Migration is a one-off task that must succeed before any service changes.
+type Migration struct {
+	Command []string
+	Timeout time.Duration
+}
+
+// MigrationRequest says what a migration runs on: the new image, in the service's task definition and network. A
+// service that does not exist yet lends its definition.
+type MigrationRequest struct {
+	Cluster    string
+	Service    string
+	Definition Definition // for a service that does not exist; zero otherwise
+	Image      Image
+	Command    []string
+}
+
+// MigrationTask is a migration's task on its way.
+type MigrationTask struct {
+	Cluster   string
+	Task      Task
+	Container string // whose exit code and log count
+	Joined    bool   // it was running already
 }
 
 // Service is what ECS knows about one service.
@@ -164,13 +224,19 @@ type Rollout struct {
 type Observation struct {
 	Status       string // ECS's service deployment status: PENDING … ROLLBACK_FAILED
 	StatusReason string
-	Newer        string // ARN of a newer deployment of the same service that is not a rollback of this one; empty: none
-	Desired      int    // tasks that the service wants
-	Pending      int    // of this deployment
-	Running      int    // of this deployment
-	Failed       int    // tasks of this deployment that failed to start or stay up
-	Tasks        []Task // of the service: running and recently stopped
-	Messages     []ServiceMessage
+	Stage        string   // lifecycle stage of a BLUE_GREEN, LINEAR or CANARY deployment; empty: none
+	Alarms       []string // CloudWatch alarms that ended the deployment
+	// Resolved is what our deployment's own image resolved to, by container; empty as long as ECS has not said.
+	Resolved map[string]Digest
+	Refs     map[string]string // by container: as the task definition names the image
+	// Newer is the newest deployment of the same service that is not a rollback of this one; nil: none is newer.
+	Newer    *PastRollout
+	Desired  int    // tasks that the service wants
+	Pending  int    // of this deployment
+	Running  int    // of this deployment
+	Failed   int    // tasks of this deployment that failed to start or stay up
+	Tasks    []Task // of the service: running and recently stopped
+	Messages []ServiceMessage
 }
 
 // Task is one running or stopped copy.
@@ -205,8 +271,9 @@ type Container struct {
 // PastRollout is one service deployment in a service's history.
 type PastRollout struct {
 	Rollout
-	Status   string
-	Finished time.Time
-	Images   map[string]Digest // container name → resolved digest
-	Refs     map[string]string // container name → image as named
+	TaskDefinition string // ARN; empty: ECS has not said
+	Status         string
+	Finished       time.Time
+	Images         map[string]Digest // container name → resolved digest
+	Refs           map[string]string // container name → image as named
 }

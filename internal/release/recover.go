@@ -162,7 +162,7 @@ func (r *run) undo(ctx context.Context, t Target, m *move, back Digest) error {
 	if back == "" {
 		return nil
 	}
-	rollout, err := r.Orchestrator.ForceNewDeployment(ctx, t.Cluster, m.name)
+	rollout, err := r.Orchestrator.Deploy(ctx, t.Cluster, m.name, Change{})
 	if err != nil {
 		return fmt.Errorf("roll %s back: %w", m.name, err)
 	}

@@ -153,7 +153,7 @@ func (r *run) deploy(ctx context.Context, t Target, moves []*move, tagBefore, im
 
 func (r *run) startRollout(ctx context.Context, t Target, m *move, image Image) (attached bool, err error) {
 	if !m.exists {
-		m.rollout, err = r.Orchestrator.Create(ctx, t.Cluster, t.Definitions[m.name])
+		m.rollout, err = r.Orchestrator.Create(ctx, t.Cluster, t.Definitions[m.name], "")
 		return false, err
 	}
 	if m.before.DeploymentInFlight {
@@ -166,7 +166,7 @@ func (r *run) startRollout(ctx context.Context, t Target, m *move, image Image) 
 			return true, nil
 		}
 	}
-	m.rollout, err = r.Orchestrator.ForceNewDeployment(ctx, t.Cluster, m.name)
+	m.rollout, err = r.Orchestrator.Deploy(ctx, t.Cluster, m.name, Change{})
 	return false, err
 }
 

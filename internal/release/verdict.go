@@ -60,8 +60,8 @@ func KnownStatus(status string) bool {
 // Judge decides what a look at a rollout amounts to. It is pure: "stable" plays no part in it, because a service that
 // was rolled back is stable too. Green needs our deployment's success and our digest in every running task.
 func Judge(o Observation, r Rollout, image Image, maxFatalStops int) Verdict {
-	if o.Newer != "" {
-		return Verdict{DecisionSuperseded, "a newer deployment took over: " + o.Newer}
+	if o.Newer != nil {
+		return Verdict{DecisionSuperseded, "a newer deployment took over: " + o.Newer.Deployment}
 	}
 	switch o.Status {
 	case statusSuccessful:

@@ -51,7 +51,7 @@ func TestJudge(t *testing.T) {
 		"successful, one missing":         {Observation{Status: "SUCCESSFUL", Desired: 2, Tasks: []Task{runningTask("b", newDigest)}}, DecisionWait},
 		"successful, digest unknown":      {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("b", "")}}, DecisionWait},
 		"nothing running":                 {Observation{Status: "SUCCESSFUL"}, DecisionNothing},
-		"newer wins over everything":      {Observation{Status: "SUCCESSFUL", Newer: "arn", Desired: 1, Tasks: []Task{runningTask("a", newDigest)}}, DecisionSuperseded},
+		"newer wins over everything":      {Observation{Status: "SUCCESSFUL", Newer: &PastRollout{Rollout: Rollout{Deployment: "arn"}}, Desired: 1, Tasks: []Task{runningTask("a", newDigest)}}, DecisionSuperseded},
 		"rolled back":                     {Observation{Status: "ROLLBACK_SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("a", oldDigest)}}, DecisionRolledBack},
 		"rolling back":                    {Observation{Status: "ROLLBACK_IN_PROGRESS"}, DecisionGivenUp},
 		"rollback requested":              {Observation{Status: "ROLLBACK_REQUESTED"}, DecisionGivenUp},

@@ -93,7 +93,18 @@ type Target struct {
 	Tag        string // the tag that a release moves: "latest"
 	Strategy   Strategy
 	Timeout    time.Duration // for the rollouts of one release
-	// Definitions create services that do not exist yet, by service name. Only local targets carry them.
+	// Settle is how long every task must have been running before a rollout is green.
+	Settle time.Duration
+	// InTurn moves the services one after the other, in their order, each verified before the next; else all together.
+	InTurn bool
+	// GiveUpAfter is how many tasks may stop for one and the same fatal reason before a rollout is given up; 0: the default.
+	GiveUpAfter int
+	// Migrate runs before any service changes; nil: nothing to migrate.
+	Migrate *Migration
+	// Apply brings task definitions and service settings in step with Definitions.
+	Apply bool
+	// Definitions are the services' ECS JSON, by service name, where there is any. They create a local target's services
+	// that do not exist yet, and bring existing ones in step when Apply is set.
 	Definitions map[string]Definition
 }
 

@@ -12,18 +12,19 @@ import (
 
 // world is a registry and an orchestrator in memory whose rollouts end as a script says.
 type world struct {
-	mu       sync.Mutex
-	tags     map[string]Digest
-	images   map[Digest]Image
-	runs     map[string]Digest // service → digest of its tasks
-	history  map[string][]PastRollout
-	plan     map[string][]string // service → statuses of its next rollout, one a look; the last one stays
-	serial   int
-	rollouts map[string]*worldRollout
-	calls    []string
-	builds   int
-	newer    map[string]string
-	broken   error // every Observe answers this
+	Orchestrator // for what no script needs yet: calling it panics
+	mu           sync.Mutex
+	tags         map[string]Digest
+	images       map[Digest]Image
+	runs         map[string]Digest // service → digest of its tasks
+	history      map[string][]PastRollout
+	plan         map[string][]string // service → statuses of its next rollout, one a look; the last one stays
+	serial       int
+	rollouts     map[string]*worldRollout
+	calls        []string
+	builds       int
+	newer        map[string]string
+	broken       error // every Observe answers this
 }
 
 type worldRollout struct {
@@ -133,7 +134,7 @@ func (w *world) Service(_ context.Context, _, name string) (Service, error) {
 
 func (w *world) Preview(Definition) (Service, error) { return Service{Desired: 1}, nil }
 
-func (w *world) Create(_ context.Context, _ string, def Definition) (Rollout, error) {
+func (w *world) Create(_ context.Context, _ string, def Definition, _ string) (Rollout, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.note("create %s", def.Service)
@@ -141,7 +142,7 @@ func (w *world) Create(_ context.Context, _ string, def Definition) (Rollout, er
 	return w.start(string(def.Service)), nil
 }
 
-func (w *world) ForceNewDeployment(_ context.Context, _, service string) (Rollout, error) {
+func (w *world) Deploy(_ context.Context, _, service string, _ Change) (Rollout, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.note("force %s", service)
@@ -171,7 +172,10 @@ func (w *world) Observe(_ context.Context, _ string, r Rollout) (Observation, er
 	if len(ro.plan) > 1 {
 		ro.plan = ro.plan[1:]
 	}
-	o := Observation{Desired: 1, Newer: w.newer[r.Service]}
+	o := Observation{Desired: 1}
+	if arn := w.newer[r.Service]; arn != "" {
+		o.Newer = &PastRollout{Rollout: Rollout{Service: r.Service, Deployment: arn}}
+	}
 	if status == "crash" {
 		o.Status, o.Failed = statusInProgress, 2
 		o.Tasks = append(o.Tasks, crashedTask("x", 1), crashedTask("y", 1))
