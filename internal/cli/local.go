@@ -35,7 +35,7 @@ containers. It needs no account and no network. Any AWS tool works on it: eval "
 // localFlags are what `local up` takes; the background server gets them again.
 type localFlags struct {
 	listen, engine, engineDir string
-	steadyAfter               time.Duration
+	steadyAfter, healthyAfter time.Duration
 	foreground                bool
 }
 
@@ -65,12 +65,13 @@ on running and takes them over again.`,
 	cmd.Flags().StringVar(&f.engine, "engine", "containerd", "what runs containers: containerd, or simulated (none run: for scale tests)")
 	cmd.Flags().StringVar(&f.engineDir, "engine-dir", "", "where the engine's programs are (default: $MEDUSA_DEPLOY_ENGINE_DIR, or beside this program)")
 	cmd.Flags().DurationVar(&f.steadyAfter, "steady-after", 40*time.Second, "how long a task must run to count when it has neither load balancer nor health check")
+	cmd.Flags().DurationVar(&f.healthyAfter, "healthy-after", 0, "how long a task must run to count although its health checks pass, to rehearse crashes that come late (on AWS: up to 30s)")
 	cmd.Flags().BoolVar(&f.foreground, "foreground", false, "stay in the foreground; an interrupt stops it")
 	return cmd
 }
 
 func (f *localFlags) options(dir string, log *slog.Logger) localaws.Options {
-	return localaws.Options{Dir: dir, Listen: f.listen, Engine: f.engine, EngineDir: f.engineDir, SteadyAfter: f.steadyAfter, Log: log}
+	return localaws.Options{Dir: dir, Listen: f.listen, Engine: f.engine, EngineDir: f.engineDir, SteadyAfter: f.steadyAfter, HealthyAfter: f.healthyAfter, Log: log}
 }
 
 func serveLocal(ctx context.Context, g *globals, f *localFlags, dir string) error {
@@ -90,7 +91,7 @@ func startLocal(ctx context.Context, g *globals, f *localFlags, dir string) erro
 		return fmt.Errorf("find this program: %w", err)
 	}
 	info, started, err := localaws.Up(ctx, f.options(dir, g.logger()), func(o localaws.Options) *exec.Cmd {
-		args := []string{"local", "up", "--foreground", "--local-dir", o.Dir, "--engine", o.Engine, "--steady-after", o.SteadyAfter.String()}
+		args := []string{"local", "up", "--foreground", "--local-dir", o.Dir, "--engine", o.Engine, "--steady-after", o.SteadyAfter.String(), "--healthy-after", o.HealthyAfter.String()}
 		if o.Listen != "" {
 			args = append(args, "--listen", o.Listen)
 		}

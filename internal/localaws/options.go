@@ -41,6 +41,9 @@ type Options struct {
 	Log         *slog.Logger // nil: none
 	// SteadyAfter is how long a task must run to count when it has neither load balancer nor health check; 0: as on AWS.
 	SteadyAfter time.Duration
+	// HealthyAfter is how long a task must run to count although its checks pass. On AWS a load balancer's first check
+	// comes up to 30 s after the start; here it comes at once, and a crash that comes late would be missed.
+	HealthyAfter time.Duration
 }
 
 // complete checks the options and fills in the defaults.

@@ -45,7 +45,7 @@ func assemble(o Options, info Info, keys keyPair, state *store.Store, containers
 	}
 	p.ecs, err = ecs.New(ecs.Config{
 		Store: state, Engine: containers, Images: images{p.ecr}, LoadBalancer: balancer{p.elb}, Logs: sink{events},
-		Log: o.Log, SteadyAfter: o.SteadyAfter, TargetPatience: targetPatience,
+		Log: o.Log, SteadyAfter: o.SteadyAfter, HealthyAfter: o.HealthyAfter, TargetPatience: targetPatience,
 	})
 	if err != nil {
 		return nil, err

@@ -25,13 +25,15 @@ const (
 
 // Config is what a Backend needs.
 type Config struct {
-	Store          *store.Store
-	Engine         engine.Engine
-	Images         Images
-	LoadBalancer   LoadBalancer
-	Logs           LogSink
-	Log            *slog.Logger
-	SteadyAfter    time.Duration
+	Store        *store.Store
+	Engine       engine.Engine
+	Images       Images
+	LoadBalancer LoadBalancer
+	Logs         LogSink
+	Log          *slog.Logger
+	SteadyAfter  time.Duration
+	// HealthyAfter is how long a task must run to count although its checks pass and its targets are healthy; 0: no time.
+	HealthyAfter   time.Duration
 	TargetPatience time.Duration
 }
 

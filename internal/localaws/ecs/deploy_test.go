@@ -142,6 +142,20 @@ func TestSteadyAfterWithoutChecks(t *testing.T) {
 	})
 }
 
+func TestHealthyAfter(t *testing.T) {
+	inWorld(t, func(w *world) {
+		const least = 8 * time.Second
+		w.b.HealthyAfter = least
+		w.images.push("v1", simulated.Behaviour{})
+		w.register(container("app", "app:latest"))
+		s := w.create(2, nil)
+		took := w.outcome(*s.CurrentServiceDeployment, types.ServiceDeploymentStatusSuccessful, time.Hour)
+		if took < least || took > least+time.Second {
+			t.Errorf("tasks whose checks pass counted after %v", took)
+		}
+	})
+}
+
 func TestSuperseded(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.v1(nil)

@@ -243,8 +243,8 @@ func (b *Backend) retire(ctx context.Context, key string) {
 	})
 }
 
-// healthy reports whether a task counts: it runs, its health checks pass, its targets are healthy; one that has neither
-// must have run for a while.
+// healthy reports whether a task counts: it runs, its health checks pass, its targets are healthy, and it has run for a
+// while: for long when it has neither checks nor targets.
 func (b *Backend) healthy(s *service, t *task) bool {
 	if t.status() != statusRunning || t.leaving() {
 		return false
@@ -254,11 +254,11 @@ func (b *Backend) healthy(s *service, t *task) bool {
 			return false
 		}
 	}
-	if b.hasChecks(t) {
-		return t.T.HealthStatus == types.HealthStatusHealthy
+	if b.hasChecks(t) && t.T.HealthStatus != types.HealthStatusHealthy {
+		return false
 	}
-	wait, counting := b.steadyIn(s, t)
-	return !counting || wait <= 0
+	_, counting := b.steadyIn(s, t)
+	return !counting
 }
 
 // hasChecks reports whether an essential container of the task has a health check.
@@ -275,12 +275,16 @@ func checked(c types.ContainerDefinition) bool {
 	return c.HealthCheck != nil && c.HealthCheck.Command[0] != "NONE"
 }
 
-// steadyIn tells how long a task that needs nothing but time has to run before it counts.
+// steadyIn tells how long a task still has to run before it can count.
 func (b *Backend) steadyIn(_ *service, t *task) (wait time.Duration, counting bool) {
-	if t.status() != statusRunning || t.T.StartedAt == nil || len(t.Targets) > 0 || b.hasChecks(t) {
+	if t.status() != statusRunning || t.T.StartedAt == nil {
 		return 0, false
 	}
-	wait = time.Until(t.T.StartedAt.Add(b.SteadyAfter))
+	least := b.SteadyAfter
+	if len(t.Targets) > 0 || b.hasChecks(t) {
+		least = b.HealthyAfter
+	}
+	wait = time.Until(t.T.StartedAt.Add(least))
 	return wait, wait > 0
 }
 
