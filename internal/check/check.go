@@ -92,7 +92,7 @@ func (c *Checker) lookAtRegistry(ctx context.Context, t release.Target) (host st
 func (c *Checker) lookAtService(ctx context.Context, t release.Target, name string) serviceLook {
 	s := serviceLook{name: name}
 	s.facts, s.err = c.orchestrator.Service(ctx, t.Cluster, name)
-	if def := t.Definitions[name]; errors.Is(s.err, release.ErrNotFound) && def.Service != nil {
+	if def := t.Definitions[name]; errors.Is(s.err, release.ErrNotFound) && t.Creates(name) {
 		s.preview, s.err = true, nil
 		s.facts, s.previewErr = c.orchestrator.Preview(def)
 	}

@@ -13,7 +13,8 @@ import (
 )
 
 func newDeploy(g *globals) *cobra.Command {
-	return &cobra.Command{
+	var apply, dryRun bool
+	cmd := &cobra.Command{
 		Use:   "deploy [COMMIT|TAG|DIGEST]",
 		Short: "deploy and verify an image that the registry has",
 		Long:  "deploy moves :latest to an image that is in the registry already, starts the rollouts and verifies them.\nWithout an argument it takes the commit you are on.",
@@ -23,6 +24,9 @@ func newDeploy(g *globals) *cobra.Command {
 		Args: maxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withSession(cmd.Context(), g, func(ctx context.Context, s *session) (release.Result, error) {
+				if err := s.apply(apply); err != nil {
+					return release.Result{}, err
+				}
 				ref := "HEAD"
 				if len(args) == 1 {
 					ref = args[0]
@@ -31,10 +35,32 @@ func newDeploy(g *globals) *cobra.Command {
 				if err != nil {
 					return release.Result{}, err
 				}
-				return p.Deploy(ctx, release.DeployRequest{Target: s.target, Ref: s.resolveRef(ctx, ref)}), nil
+				return p.Deploy(ctx, release.DeployRequest{Target: s.target, Ref: s.resolveRef(ctx, ref), DryRun: dryRun}), nil
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
+	addApply(cmd, &apply)
+	return cmd
+}
+
+func addApply(cmd *cobra.Command, apply *bool) {
+	cmd.Flags().BoolVar(apply, "apply", false, "bring the services' task definitions and settings in step with the files in ecs/, showing the differences first")
+}
+
+// apply has the release bring services in step with their definition files; every service needs them then.
+func (s *session) apply(yes bool) error {
+	if !yes {
+		return nil
+	}
+	for _, name := range s.target.Services {
+		if s.target.Definitions[name].Service == nil {
+			files := s.plain.Definitions[name]
+			return exit(release.ExitUsage, fmt.Errorf("--apply: service %s has no definition: %s and %s do not both exist\n  write them, or name them under targets.%s.definitions", name, files.TaskDefinition, files.Service, s.target.Name))
+		}
+	}
+	s.target.Apply = true
+	return nil
 }
 
 func newRollback(g *globals) *cobra.Command {
@@ -50,14 +76,16 @@ rebuilt: a tag moves and ECS starts a new deployment, which is then verified as 
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withSession(cmd.Context(), g, func(ctx context.Context, s *session) (release.Result, error) {
-				if err := s.confirm(yes, "roll "+strings.Join(s.target.Services, ", ")+" on "+s.target.Name+" back to "+orPrevious(to)+"?"); err != nil {
-					return release.Result{}, err
-				}
 				p, err := s.pipeline(ctx, noBuilder)
 				if err != nil {
 					return release.Result{}, err
 				}
-				return p.Rollback(ctx, release.RollbackRequest{Target: s.target, To: s.resolveRef(ctx, to)}), nil
+				return p.Rollback(ctx, release.RollbackRequest{
+					Target: s.target, To: s.resolveRef(ctx, to),
+					Confirm: func(image release.Image) error {
+						return s.confirm(yes, "roll "+strings.Join(s.target.Services, ", ")+" on "+s.target.Name+" back to "+describeImage(image)+"?")
+					},
+				}), nil
 			})
 		},
 	}
@@ -66,11 +94,13 @@ rebuilt: a tag moves and ECS starts a new deployment, which is then verified as 
 	return cmd
 }
 
-func orPrevious(to string) string {
-	if to == "" {
-		return "the version before"
+// describeImage names an image for a person: its digest, and the commit that it was made from.
+func describeImage(image release.Image) string {
+	text := image.Digest.Short()
+	if sha := image.Labels[release.LabelRevision]; sha != "" {
+		text += " (commit " + sha[:min(12, len(sha))] + ")"
 	}
-	return to
+	return text
 }
 
 // resolveRef turns what git knows (a branch, a short sha, HEAD~1) into a full sha; anything else stays as it is and is

@@ -171,21 +171,15 @@ func (s *session) releaseTarget() (release.Target, error) {
 		Tag: releaseTag, Strategy: release.Strategy(s.plain.Strategy), Timeout: s.plain.Timeout,
 		Settle: s.plain.Settle, InTurn: s.plain.Order == config.OrderInTurn, GiveUpAfter: s.plain.GiveUpAfter,
 	}
-	if t.Strategy == release.StrategyPinned {
-		return t, exit(release.ExitUsage, fmt.Errorf("target %s: strategy pinned is not available in this version\n  use: strategy: latest", t.Name))
-	}
-	if s.plain.Migrate != nil {
-		return t, exit(release.ExitUsage, fmt.Errorf("target %s: migrate is not available in this version\n  remove the key and run the migration as a task of its own", t.Name))
-	}
-	if !t.Local {
-		return t, nil
+	if m := s.plain.Migrate; m != nil {
+		t.Migrate = &release.Migration{Command: m.Command, Timeout: m.Timeout}
 	}
 	t.Definitions = map[string]release.Definition{}
 	for name, files := range s.plain.Definitions {
 		task, service, err := files.Read()
 		switch {
 		case errors.Is(err, os.ErrNotExist):
-			continue // then the service has to exist: check says so
+			continue // then the service has to exist: check says so, and there is nothing to apply
 		case err != nil:
 			return t, exit(release.ExitUsage, err)
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 func newShip(g *globals) *cobra.Command {
-	var rebuild, dryRun bool
+	var rebuild, dryRun, apply bool
 	cmd := &cobra.Command{
 		Use:   "ship",
 		Short: "build, push, deploy and verify the commit you are on",
@@ -31,6 +31,9 @@ Running it again is always safe: what is done already is not done twice.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withSession(cmd.Context(), g, func(ctx context.Context, s *session) (release.Result, error) {
+				if err := s.apply(apply); err != nil {
+					return release.Result{}, err
+				}
 				req, err := s.shipRequest(ctx, rebuild, dryRun)
 				if err != nil {
 					return release.Result{}, err
@@ -45,6 +48,7 @@ Running it again is always safe: what is done already is not done twice.`,
 	}
 	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "build although the registry has the commit's image")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
+	addApply(cmd, &apply)
 	return cmd
 }
 

@@ -34,8 +34,8 @@ func (r *Registry) Tag(ctx context.Context, repository string, digest release.Di
 	case errors.As(err, &already):
 		return nil
 	case errors.As(err, &immutable):
-		return fmt.Errorf("tag %s of repository %s names another image and is immutable (%w)\n  use another tag, or allow this one to move: aws ecr put-image-tag-mutability --repository-name %s"+
-			" --image-tag-mutability IMMUTABLE_WITH_EXCLUSION --image-tag-mutability-exclusion-filters filterType=WILDCARD,filter=%s (name every tag that may move)", tag, repository, err, repository, tag)
+		return fmt.Errorf("%w: tag %s of repository %s names another image (%w)\n  use another tag, or allow this one to move: aws ecr put-image-tag-mutability --repository-name %s"+
+			" --image-tag-mutability IMMUTABLE_WITH_EXCLUSION --image-tag-mutability-exclusion-filters filterType=WILDCARD,filter=%s (name every tag that may move)", release.ErrImmutable, tag, repository, err, repository, tag)
 	}
 	return wrap(missing(err), "tag %s as %s", name(repository, string(digest)), tag)
 }

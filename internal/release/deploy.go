@@ -11,7 +11,8 @@ import (
 type DeployRequest struct {
 	Target Target
 	// Ref is a tag, a digest or a full commit sha; empty: what the release tag names now.
-	Ref string
+	Ref    string
+	DryRun bool // stop before anything changes
 }
 
 // Deploy releases an image that is already in the registry.
@@ -25,6 +26,9 @@ func (p *Pipeline) Deploy(ctx context.Context, req DeployRequest) Result {
 		r.image(image)
 		if err := r.check(ctx, CheckRequest{Target: req.Target, Platforms: image.Platforms}); err != nil {
 			return err
+		}
+		if req.DryRun {
+			return r.plan(ctx, req.Target, image)
 		}
 		return r.roll(ctx, req.Target, image)
 	}())
@@ -53,17 +57,25 @@ func (r *run) find(ctx context.Context, t Target, ref string) (Image, error) {
 type RollbackRequest struct {
 	Target Target
 	To     string // tag, digest or full commit sha; empty or "previous": the newest earlier successful one
+	// Confirm is asked once the image is known and before anything is touched; an error refuses. nil: nobody is asked.
+	Confirm func(image Image) error
 }
 
 // Rollback brings back an earlier image: nothing is rebuilt, a tag moves.
 func (p *Pipeline) Rollback(ctx context.Context, req RollbackRequest) Result {
 	r := p.start("rollback", req.Target)
+	r.backwards = true
 	return r.end(ctx, func() error {
 		image, err := r.rollbackImage(ctx, req)
 		if err != nil {
 			return err
 		}
 		r.image(image)
+		if req.Confirm != nil {
+			if err := req.Confirm(image); err != nil {
+				return &Failure{Outcome: OutcomeRefused, Exit: ExitInterrupted, Err: err}
+			}
+		}
 		return r.roll(ctx, req.Target, image)
 	}())
 }
@@ -120,6 +132,43 @@ func (r *run) previous(ctx context.Context, t Target) (Image, error) {
 	}
 	return Image{}, failf(OutcomeRefused, ExitCheck, "cannot roll back %s: it has no earlier successful deployment of another image; nothing was touched", service)
 }
+
+// earlierDefinition is the task definition with which the service ran the image last, so that settings go back with the
+// code that they belong to; the present one when the image never ran here.
+func (r *run) earlierDefinition(ctx context.Context, t Target, m *move, image Image) (string, error) {
+	past, err := r.Orchestrator.Past(ctx, t.Cluster, m.name)
+	if err != nil {
+		return "", err
+	}
+	definition, pinned := m.before.TaskDefinition.ARN, m.before.TaskDefinition.pins(image)
+	for _, p := range past {
+		if p.Status == statusSuccessful && p.runs(image) && p.TaskDefinition != "" {
+			definition, pinned = p.TaskDefinition, p.pinned(image.Repository)
+			break
+		}
+	}
+	switch {
+	case t.Strategy == StrategyPinned && !pinned:
+		return r.Orchestrator.Pin(ctx, definition, image)
+	case t.Strategy != StrategyPinned && pinned, definition == m.before.TaskDefinition.ARN:
+		return "", nil // the tag decides what runs, and the present definition names it
+	}
+	r.Emit(Notice{Level: "info", Text: m.name + " goes back to task definition " + afterSlash(definition) + " with it"})
+	return definition, nil
+}
+
+// pinned reports whether the deployment named the repository's image by digest.
+func (p PastRollout) pinned(repository string) bool {
+	for _, ref := range p.Refs {
+		if SameRepository(ref, repository) {
+			return strings.Contains(ref, "@")
+		}
+	}
+	return false
+}
+
+// afterSlash is what follows the last slash of an ARN.
+func afterSlash(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
 // earlier lists the digests of successful deployments before the one that runs, newest first, each once. When the
 // newest deployment is not the one that runs (it failed, or is in flight), what ran last is already the way back.

@@ -61,6 +61,12 @@ type Transfer struct {
 	Done    bool   `json:"done,omitempty"`
 }
 
+// DefinitionChange says what a definition file changes on a service.
+type DefinitionChange struct {
+	Service string `json:"service"`
+	Difference
+}
+
 // RolloutStarted says that ECS has taken up the change of one service.
 type RolloutStarted struct {
 	Service    string `json:"service"`
@@ -73,7 +79,8 @@ type RolloutStarted struct {
 // RolloutProgress is sent whenever one of its numbers or its status changes.
 type RolloutProgress struct {
 	Service string `json:"service"`
-	Status  string `json:"status"` // ECS's service deployment status
+	Status  string `json:"status"`          // ECS's service deployment status
+	Stage   string `json:"stage,omitempty"` // lifecycle stage of a BLUE_GREEN, LINEAR or CANARY deployment
 	Desired int    `json:"desired"`
 	Pending int    `json:"pending"`
 	Running int    `json:"running"` // of the new deployment
@@ -156,6 +163,9 @@ func (BuildLog) Kind() string { return "build_log" }
 
 // Kind implements Event.
 func (Transfer) Kind() string { return "transfer" }
+
+// Kind implements Event.
+func (DefinitionChange) Kind() string { return "definition_change" }
 
 // Kind implements Event.
 func (RolloutStarted) Kind() string { return "rollout_started" }

@@ -2,21 +2,16 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"time"
 )
 
-// move is one service on its way from what it runs to the release's image.
-type move struct {
-	name    string
-	before  Service // zero when the service does not exist yet
-	exists  bool
-	from    Digest // what its tasks run now; empty: nothing
-	rollout Rollout
-	started bool
-	seen    *sightings // what was reported of the rollout; nil before it is watched
-	verdict Verdict
-	last    Observation
-}
+// deployTimeout is what starting the rollouts may take once the tag has moved: an interrupt does not cut it short, because
+// half a deploy helps nobody. AWS takes five updates of services a second.
+const deployTimeout = 5 * time.Minute
 
 // roll brings the image to every service of the target and verifies it. When one rollout fails, all go back.
 func (r *run) roll(ctx context.Context, t Target, image Image) error {
@@ -24,22 +19,17 @@ func (r *run) roll(ctx context.Context, t Target, image Image) error {
 	if err != nil {
 		return asFailure(ctx, err, OutcomeFailed, ExitInternal)
 	}
-	unchanged := r.unchanged(moves, tagBefore, image)
+	if unchanged(moves, tagBefore, image) {
+		return r.leave(ctx, t, moves, image)
+	}
+	if err := r.migrate(ctx, t, moves, image); err != nil {
+		return err
+	}
 	err = r.phase(ctx, PhaseDeploy, deployAbout(t, image), deployByHand(t, image), func(ctx context.Context) (string, bool, error) {
-		if unchanged {
-			return "nothing to deploy: every task runs " + image.Digest.Short() + " already", true, nil
-		}
-		if err := r.deploy(ctx, t, moves, tagBefore, image); err != nil {
-			return "", false, err
-		}
-		return fmt.Sprintf(":%s → %s, %s", t.Tag, image.Digest.Short(), countWords(len(moves), "rollout")), false, nil
+		return r.deploy(ctx, t, moves, tagBefore, image)
 	})
 	if err != nil {
-		return r.recover(ctx, t, moves, tagBefore, asFailure(ctx, err, OutcomeFailed, ExitNotRolledBack))
-	}
-	if unchanged {
-		r.result.Outcome = OutcomeUnchanged
-		return r.conclude(ctx, moves, image)
+		return r.recover(ctx, t, moves, tagBefore, image, asFailure(ctx, err, OutcomeFailed, ExitNotRolledBack))
 	}
 	err = r.phase(ctx, PhaseVerify, "every task runs "+image.Digest.Short(), nil, func(ctx context.Context) (string, bool, error) {
 		if err := r.verify(ctx, t, moves, image); err != nil {
@@ -48,115 +38,112 @@ func (r *run) roll(ctx context.Context, t Target, image Image) error {
 		return verifySummary(moves), false, nil
 	})
 	if err != nil {
-		failure := asFailure(ctx, err, OutcomeFailed, ExitNotRolledBack)
-		return r.recover(ctx, t, moves, tagBefore, failure)
+		return r.recover(ctx, t, moves, tagBefore, image, asFailure(ctx, err, OutcomeFailed, ExitNotRolledBack))
 	}
 	return r.conclude(ctx, moves, image)
 }
 
-// survey learns what runs now, before anything moves.
-func (r *run) survey(ctx context.Context, t Target, image Image) ([]*move, Image, error) {
-	tagBefore, err := r.Registry.Image(ctx, t.Repository, t.Tag)
-	if err != nil && !notFound(err) {
-		return nil, Image{}, fmt.Errorf("look up :%s: %w", t.Tag, err)
-	}
-	var moves []*move
-	for _, name := range t.Services {
-		m := &move{name: name}
-		service, err := r.Orchestrator.Service(ctx, t.Cluster, name)
-		switch {
-		case notFound(err) && t.Definitions[name].Service != nil:
-			moves = append(moves, m)
-			continue
-		case err != nil:
-			return nil, Image{}, fmt.Errorf("service %s: %w", name, err)
-		}
-		m.before, m.exists = service, true
-		tasks, err := r.Orchestrator.Running(ctx, t.Cluster, name)
-		if err != nil {
-			return nil, Image{}, fmt.Errorf("tasks of %s: %w", name, err)
-		}
-		m.last.Tasks, m.last.Desired = tasks, service.Desired
-		if m.from, err = r.settledDigest(ctx, t, m, image.Repository); err != nil {
-			return nil, Image{}, err
-		}
-		moves = append(moves, m)
-	}
-	return moves, tagBefore, nil
-}
-
-// settledDigest is what the service runs when nothing is being rolled out: what its tasks run, or, in the middle of a
-// rollout, when they run this and that, what the newest successful deployment brought.
-func (r *run) settledDigest(ctx context.Context, t Target, m *move, repository string) (Digest, error) {
-	if !m.before.DeploymentInFlight {
-		return commonDigest(m.last.Tasks, repository), nil
-	}
-	past, err := r.Orchestrator.Past(ctx, t.Cluster, m.name)
+// leave ends a release that has nothing to do.
+func (r *run) leave(ctx context.Context, t Target, moves []*move, image Image) error {
+	err := r.phase(ctx, PhaseDeploy, deployAbout(t, image), deployByHand(t, image), func(context.Context) (string, bool, error) {
+		return "nothing to deploy: every task runs " + image.Digest.Short() + " already", true, nil
+	})
 	if err != nil {
-		return "", fmt.Errorf("history of %s: %w", m.name, err)
+		return err
 	}
-	for _, p := range past {
-		if p.Status == statusSuccessful {
-			return p.digest(repository), nil
-		}
-	}
-	return "", nil
+	r.result.Outcome = OutcomeUnchanged
+	return r.conclude(ctx, moves, image)
 }
 
-// commonDigest is what most serving tasks run.
-func commonDigest(tasks []Task, repository string) Digest {
-	counts, best := map[Digest]int{}, Digest("")
-	for _, t := range tasks {
-		if d := t.Digest(repository); t.serving() && d != "" {
-			counts[d]++
-			if counts[d] > counts[best] || counts[d] == counts[best] && d < best {
-				best = d
-			}
+// deploy registers what has to be registered, moves the tag and starts the rollouts: all of them or, in turn, the first.
+// Nothing is touched before the tag moves.
+func (r *run) deploy(ctx context.Context, t Target, moves []*move, tagBefore, image Image) (string, bool, error) {
+	err := together(moves, func(i int) error { return r.prepareChange(ctx, t, moves[i], image) })
+	if err != nil {
+		return "", false, err
+	}
+	if err := ctx.Err(); err != nil {
+		return "", false, err // the last moment at which an interrupt leaves everything as it was
+	}
+	r.touched = true
+	safe, cancel := context.WithTimeout(context.WithoutCancel(ctx), deployTimeout)
+	defer cancel()
+	tag := ":" + t.Tag + " → " + image.Digest.Short()
+	if !tagBefore.names(image) {
+		if tag, err = r.moveTag(safe, t, image); err != nil {
+			return "", false, err
 		}
 	}
-	return best
+	waiting := slices.DeleteFunc(slices.Clone(moves), func(m *move) bool { return m.already })
+	if len(waiting) == 0 && r.tagStays {
+		r.result.Outcome = OutcomeUnchanged
+	}
+	if t.InTurn {
+		waiting = waiting[:min(1, len(waiting))]
+	}
+	err = together(waiting, func(i int) error { return r.startRollout(safe, t, waiting[i], image) })
+	return fmt.Sprintf("%s, %s", tag, countWords(len(waiting), "rollout")), false, err
 }
 
-// unchanged reports whether the release has nothing to do: the tag names the image and every service runs it, settled.
-func (r *run) unchanged(moves []*move, tagBefore, image Image) bool {
-	if tagBefore.Digest != image.Digest {
-		return false
+// moveTag makes the release tag name the image. Where a service pins digests, a tag that must not move may stay.
+func (r *run) moveTag(ctx context.Context, t Target, image Image) (string, error) {
+	err := r.Registry.Tag(ctx, t.Repository, image.Digest, t.Tag)
+	if errors.Is(err, ErrImmutable) && t.Strategy == StrategyPinned {
+		r.tagStays = true
+		r.Emit(Notice{Level: "warning", Text: fmt.Sprintf(":%s is immutable and stays as it is; the services pin the digest", t.Tag)})
+		return ":" + t.Tag + " stays", nil
 	}
-	for _, m := range moves {
-		if !m.exists || m.before.DeploymentInFlight || m.before.Desired == 0 {
-			return false
-		}
-		if judgeDigests(m.last, image).Decision != DecisionGreen {
-			return false
-		}
+	if err != nil {
+		return "", fmt.Errorf("move :%s: %w", t.Tag, err)
 	}
-	return true
+	return ":" + t.Tag + " → " + image.Digest.Short(), nil
 }
 
-// deploy moves the tag and starts a rollout of every service; one that is already on its way to the image is joined.
-func (r *run) deploy(ctx context.Context, t Target, moves []*move, tagBefore, image Image) error {
-	if tagBefore.Digest != image.Digest {
-		if err := r.Registry.Tag(ctx, t.Repository, image.Digest, t.Tag); err != nil {
-			return fmt.Errorf("move :%s: %w", t.Tag, err)
-		}
+// prepareChange registers the task definition that the service moves to, when it moves to another one.
+func (r *run) prepareChange(ctx context.Context, t Target, m *move, image Image) (err error) {
+	pin := Image{}
+	if t.Strategy == StrategyPinned {
+		pin = image
 	}
-	for _, m := range moves {
-		attached, err := r.startRollout(ctx, t, m, image)
-		if err != nil {
-			return fmt.Errorf("start the rollout of %s: %w", m.name, err)
+	definition := t.Definitions[m.name]
+	switch {
+	case m.already:
+	case !m.exists && t.Strategy == StrategyPinned, len(m.differences) > 0:
+		for _, d := range m.differences {
+			r.Emit(DefinitionChange{Service: m.name, Difference: d})
 		}
-		m.started = true
-		r.Emit(RolloutStarted{Service: m.name, Deployment: m.rollout.Deployment, From: m.from, To: image.Digest, Attached: attached})
+		m.change.TaskDefinition, err = r.Orchestrator.Register(ctx, definition, pin)
+		if m.exists {
+			m.change.Settings = definition
+		}
+	case r.backwards:
+		m.change.TaskDefinition, err = r.earlierDefinition(ctx, t, m, image)
+	case t.Strategy == StrategyPinned:
+		m.change.TaskDefinition, err = r.Orchestrator.Pin(ctx, m.before.TaskDefinition.ARN, image)
+	}
+	if err != nil {
+		return fmt.Errorf("register the task definition of %s: %w", m.name, err)
 	}
 	return nil
 }
 
-func (r *run) startRollout(ctx context.Context, t Target, m *move, image Image) (attached bool, err error) {
+// startRollout starts the service's rollout; one that is already on its way to the image is joined.
+func (r *run) startRollout(ctx context.Context, t Target, m *move, image Image) error {
+	attached, err := r.beginRollout(ctx, t, m, image)
+	if err != nil {
+		return fmt.Errorf("start the rollout of %s: %w", m.name, err)
+	}
+	m.started = true
+	r.Emit(RolloutStarted{Service: m.name, Deployment: m.rollout.Deployment, From: m.from, To: image.Digest, Attached: attached})
+	return nil
+}
+
+func (r *run) beginRollout(ctx context.Context, t Target, m *move, image Image) (attached bool, err error) {
 	if !m.exists {
-		m.rollout, err = r.Orchestrator.Create(ctx, t.Cluster, t.Definitions[m.name], "")
+		m.rollout, err = r.Orchestrator.Create(ctx, t.Cluster, t.Definitions[m.name], m.change.TaskDefinition)
 		return false, err
 	}
-	if m.before.DeploymentInFlight {
+	if m.before.DeploymentInFlight && len(m.differences) == 0 {
 		past, err := r.Orchestrator.Past(ctx, t.Cluster, m.name)
 		if err != nil {
 			return false, err
@@ -166,8 +153,19 @@ func (r *run) startRollout(ctx context.Context, t Target, m *move, image Image) 
 			return true, nil
 		}
 	}
-	m.rollout, err = r.Orchestrator.Deploy(ctx, t.Cluster, m.name, Change{})
+	m.rollout, err = r.Orchestrator.Deploy(ctx, t.Cluster, m.name, m.change)
 	return false, err
+}
+
+// together does one thing for all services at once, and gives all that failed.
+func together[T any](all []T, do func(i int) error) error {
+	failures := make([]error, len(all))
+	var group sync.WaitGroup
+	for i := range all {
+		group.Go(func() { failures[i] = do(i) })
+	}
+	group.Wait()
+	return errors.Join(failures...)
 }
 
 func inFlight(status string) bool { return status == statusPending || status == statusInProgress }
@@ -177,12 +175,7 @@ func (p PastRollout) runs(image Image) bool { return image.Is(p.digest(image.Rep
 
 // digest is what the deployment resolved the repository's image to.
 func (p PastRollout) digest(repository string) Digest {
-	for container, ref := range p.Refs {
-		if SameRepository(ref, repository) {
-			return p.Images[container]
-		}
-	}
-	return ""
+	return containerDigest(p.Refs, p.Images, repository)
 }
 
 // conclude fills the result in from what runs.
@@ -224,8 +217,13 @@ func deployAbout(t Target, image Image) string {
 
 func deployByHand(t Target, image Image) []string {
 	lines := []string{fmt.Sprintf("aws ecr put-image --repository-name %[1]s --image-tag %[2]s --image-manifest \"$(aws ecr batch-get-image --repository-name %[1]s --image-ids imageDigest=%[3]s --query 'images[0].imageManifest' --output text)\"", t.Repository, t.Tag, image.Digest)}
+	update := "aws ecs update-service --cluster %s --service %s --force-new-deployment"
+	if t.Strategy == StrategyPinned {
+		lines = append(lines, "aws ecs register-task-definition --cli-input-json <the service's, with the image "+image.Ref()+">")
+		update += " --task-definition <the new revision>"
+	}
 	for _, name := range t.Services {
-		lines = append(lines, fmt.Sprintf("aws ecs update-service --cluster %s --service %s --force-new-deployment", t.Cluster, name))
+		lines = append(lines, fmt.Sprintf(update, t.Cluster, name))
 	}
 	return lines
 }
@@ -233,20 +231,31 @@ func deployByHand(t Target, image Image) []string {
 // plan says what a release would change, and changes nothing.
 func (r *run) plan(ctx context.Context, t Target, image Image) error {
 	r.result.Outcome = OutcomeUnchanged
-	if image.Digest == "" {
-		r.Emit(Notice{Level: "info", Text: fmt.Sprintf("would then move :%s to it and start a new deployment of %v on %s", t.Tag, t.Services, t.Cluster)})
-		return nil
+	say := func(format string, args ...any) {
+		r.Emit(Notice{Level: "info", Text: fmt.Sprintf(format, args...)})
 	}
 	moves, tagBefore, err := r.survey(ctx, t, image)
 	if err != nil {
 		return asFailure(ctx, err, OutcomeFailed, ExitInternal)
 	}
-	if r.unchanged(moves, tagBefore, image) {
-		r.Emit(Notice{Level: "info", Text: "nothing would change: every task runs " + image.Digest.Short()})
+	if image.Digest != "" && unchanged(moves, tagBefore, image) {
+		say("nothing would change: every task runs %s", image.Digest.Short())
 		return nil
 	}
+	if t.Migrate != nil {
+		say("would run the migration %q on it", t.Migrate.Command)
+	}
+	to := orElse(image.Digest.Short(), "the new image")
+	if !tagBefore.names(image) {
+		say("would move :%s from %s to %s", t.Tag, orElse(tagBefore.Digest.Short(), "nothing"), to)
+	}
 	for _, m := range moves {
-		r.Emit(Notice{Level: "info", Text: fmt.Sprintf("would move %s from %s to %s", m.name, orElse(m.from.Short(), "nothing"), image.Digest.Short())})
+		for _, d := range m.differences {
+			r.Emit(DefinitionChange{Service: m.name, Difference: d})
+		}
+		if !m.already {
+			say("would move %s from %s to %s", m.name, orElse(m.from.Short(), "nothing"), to)
+		}
 	}
 	return nil
 }

@@ -38,6 +38,9 @@ type run struct {
 	mu         sync.Mutex
 	started    time.Time
 	repository string // of the image, with the registry's host
+	backwards  bool   // the release goes back to an earlier image
+	touched    bool   // something on the target was changed, or may have been
+	tagStays   bool   // the release tag is immutable and stays where it is
 	result     Result
 }
 
@@ -48,6 +51,9 @@ func (p *Pipeline) start(command string, t Target) *run {
 	}
 	if filled.PollMax < filled.PollMin {
 		filled.PollMax = max(defaultPollMax, filled.PollMin)
+	}
+	if t.GiveUpAfter > 0 {
+		filled.MaxFatalStops = t.GiveUpAfter
 	}
 	if filled.MaxFatalStops <= 0 {
 		filled.MaxFatalStops = defaultMaxFatalStops

@@ -44,8 +44,8 @@ func TestShip(t *testing.T) {
 		"first release fails": {runs: "", plan: []string{"crash"},
 			outcome: OutcomeFailed, exit: ExitNotRolledBack, latest: "", running: ""},
 		"superseded leaves the tag to the newer one": {runs: oldDigest, plan: []string{statusInProgress},
-			prepare: func(w *world) { w.newer[svc] = "arn:newer" },
-			outcome: OutcomeSuperseded, exit: ExitSuperseded, latest: newDigest, running: oldDigest},
+			prepare: func(w *world) { w.overtake(svc, subDigest) },
+			outcome: OutcomeSuperseded, exit: ExitSuperseded, latest: subDigest, running: oldDigest},
 		"cannot look: nothing is undone": {runs: oldDigest,
 			prepare: func(w *world) { w.broken = errBroken },
 			outcome: OutcomeFailed, exit: ExitNotRolledBack, latest: newDigest, running: oldDigest},
@@ -149,6 +149,7 @@ func TestShipCreatesAMissingService(t *testing.T) {
 		w := newWorld("")
 		p, _ := w.pipeline(t)
 		req := shipRequest("s")
+		req.Target.Local = true
 		req.Target.Definitions = map[string]Definition{"s": {Service: []byte("s")}}
 		got := p.Ship(context.Background(), req)
 		if got.Outcome != OutcomeSucceeded {

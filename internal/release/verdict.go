@@ -35,8 +35,11 @@ const (
 	DecisionRolledBack
 	// DecisionFailed means that it ended and ECS did not, or could not, go back.
 	DecisionFailed
-	// DecisionSuperseded means that a newer deployment overtook it.
+	// DecisionSuperseded means that a newer deployment overtook it, or that ECS resolved its tag to another image: of two
+	// releases at once the other one was faster.
 	DecisionSuperseded
+	// DecisionFollow means that a newer deployment overtook it that brings our image, too: watch that one.
+	DecisionFollow
 	// DecisionNothing means that ECS calls it successful and there is no task to show for it.
 	DecisionNothing
 )
@@ -57,15 +60,36 @@ func KnownStatus(status string) bool {
 	return false
 }
 
+// KnownStage reports whether a deployment's lifecycle stage is one of those that end by themselves. Judge decides by the
+// status alone: two looks may skip stages, and a stage says nothing about the end.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceDeployment.html
+func KnownStage(stage string) bool {
+	switch stage {
+	case "", "RECONCILE_SERVICE", "PRE_SCALE_UP", "SCALE_UP", "POST_SCALE_UP", "TEST_TRAFFIC_SHIFT", "POST_TEST_TRAFFIC_SHIFT",
+		"PRODUCTION_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT", "BAKE_TIME", "CLEAN_UP":
+		return true
+	}
+	return false
+}
+
 // Judge decides what a look at a rollout amounts to. It is pure: "stable" plays no part in it, because a service that
 // was rolled back is stable too. Green needs our deployment's success and our digest in every running task.
 func Judge(o Observation, r Rollout, image Image, maxFatalStops int) Verdict {
 	if o.Newer != nil {
-		return Verdict{DecisionSuperseded, "a newer deployment took over: " + o.Newer.Deployment}
+		return judgeNewer(*o.Newer, image)
 	}
+	if d := containerDigest(o.Refs, o.Resolved, image.Repository); d != "" && !image.Is(d) {
+		return Verdict{DecisionSuperseded, "ECS resolved the image to " + d.Short() + ": another release moved the tag at the same time"}
+	}
+	n, sample := fatalStops(o, r)
+	doomed := Verdict{DecisionDoomed, fmt.Sprintf("%d tasks stopped for the same reason: %s", n, sample)}
 	switch o.Status {
 	case statusSuccessful:
-		return judgeDigests(o, image)
+		verdict := judgeDigests(o, image)
+		if verdict.Decision == DecisionWait && n >= maxFatalStops {
+			return doomed
+		}
+		return verdict
 	case statusRollbackSuccessful:
 		return Verdict{DecisionRolledBack, orElse(o.StatusReason, "ECS rolled the deployment back")}
 	case statusRollbackFailed:
@@ -75,10 +99,41 @@ func Judge(o Observation, r Rollout, image Image, maxFatalStops int) Verdict {
 	case statusStopRequested, statusRollbackRequested, statusRollbackInProgress:
 		return Verdict{DecisionGivenUp, orElse(o.StatusReason, "ECS gave the deployment up")}
 	}
-	if n, sample := fatalStops(o, r); n >= maxFatalStops {
-		return Verdict{DecisionDoomed, fmt.Sprintf("%d tasks stopped for the same reason: %s", n, sample)}
+	if n >= maxFatalStops {
+		return doomed
 	}
 	return Verdict{DecisionWait, ""}
+}
+
+// judgeNewer decides on a rollout that a newer one has overtaken.
+func judgeNewer(newer PastRollout, image Image) Verdict {
+	switch d := newer.digest(image.Repository); {
+	case image.Is(d):
+		return Verdict{DecisionFollow, "a newer deployment brings the same image: " + newer.Deployment}
+	case d == "" && !ended(newer.Status) && (len(newer.Refs) == 0 || names(newer.Refs, image.Repository)):
+		return Verdict{DecisionWait, "a newer deployment has not resolved its image yet: " + newer.Deployment}
+	}
+	return Verdict{DecisionSuperseded, "a newer deployment took over: " + newer.Deployment}
+}
+
+// names reports whether one of the references is in repository.
+func names(refs map[string]string, repository string) bool {
+	for _, ref := range refs {
+		if SameRepository(ref, repository) {
+			return true
+		}
+	}
+	return false
+}
+
+// containerDigest is what the container from repository resolved to; empty: it has not, or there is none.
+func containerDigest(refs map[string]string, resolved map[string]Digest, repository string) Digest {
+	for container, ref := range refs {
+		if SameRepository(ref, repository) {
+			return resolved[container]
+		}
+	}
+	return ""
 }
 
 // judgeDigests decides on a deployment that ECS calls successful.
@@ -158,10 +213,31 @@ func (t Task) stoppedFatally(r Rollout) bool {
 		return false
 	}
 	switch t.StopCode {
-	case "TaskFailedToStart", "EssentialContainerExited":
+	case stopFailedToStart, stopContainerExited:
 		return true
-	case "ServiceSchedulerInitiated":
+	case stopScheduler:
 		return strings.Contains(t.StoppedReason, "health checks")
+	}
+	return false
+}
+
+// ECS's stop codes.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+const (
+	stopFailedToStart   = "TaskFailedToStart"
+	stopContainerExited = "EssentialContainerExited"
+	stopScheduler       = "ServiceSchedulerInitiated"
+	stopUser            = "UserInitiated"
+	stopSpot            = "SpotInterruption"
+	stopTermination     = "TerminationNotice"
+	stopInfrastructure  = "InfrastructureHealth"
+)
+
+// KnownStopCode reports whether it is known if a task that stopped with this code will stop again.
+func KnownStopCode(code string) bool {
+	switch code {
+	case stopFailedToStart, stopContainerExited, stopScheduler, stopUser, stopSpot, stopTermination, stopInfrastructure:
+		return true
 	}
 	return false
 }
@@ -170,7 +246,7 @@ func (t Task) stoppedFatally(r Rollout) bool {
 func (t Task) signature() string {
 	var b strings.Builder
 	b.WriteString(t.StopCode)
-	if t.StopCode == "TaskFailedToStart" {
+	if t.StopCode == stopFailedToStart {
 		kind, _, _ := strings.Cut(t.StoppedReason, ":")
 		b.WriteString(" " + kind)
 	}

@@ -41,31 +41,40 @@ func TestJudge(t *testing.T) {
 		o    Observation
 		want Decision
 	}{
-		"pending waits":                   {Observation{Status: "PENDING", Desired: 1}, DecisionWait},
-		"in progress waits, even healthy": {Observation{Status: "IN_PROGRESS", Desired: 1, Tasks: []Task{runningTask("a", newDigest)}}, DecisionWait},
-		"green":                           {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("a", newDigest)}}, DecisionGreen},
-		"green by platform manifest":      {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("a", subDigest)}}, DecisionGreen},
-		"a draining old task is fine":     {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("a", newDigest), draining}}, DecisionGreen},
-		"successful with another digest":  {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("a", oldDigest)}}, DecisionWait},
-		"successful and mixed":            {Observation{Status: "SUCCESSFUL", Desired: 2, Tasks: []Task{runningTask("a", oldDigest), runningTask("b", newDigest)}}, DecisionWait},
-		"successful, one missing":         {Observation{Status: "SUCCESSFUL", Desired: 2, Tasks: []Task{runningTask("b", newDigest)}}, DecisionWait},
-		"successful, digest unknown":      {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("b", "")}}, DecisionWait},
-		"nothing running":                 {Observation{Status: "SUCCESSFUL"}, DecisionNothing},
-		"newer wins over everything":      {Observation{Status: "SUCCESSFUL", Newer: &PastRollout{Rollout: Rollout{Deployment: "arn"}}, Desired: 1, Tasks: []Task{runningTask("a", newDigest)}}, DecisionSuperseded},
-		"rolled back":                     {Observation{Status: "ROLLBACK_SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("a", oldDigest)}}, DecisionRolledBack},
-		"rolling back":                    {Observation{Status: "ROLLBACK_IN_PROGRESS"}, DecisionGivenUp},
-		"rollback requested":              {Observation{Status: "ROLLBACK_REQUESTED"}, DecisionGivenUp},
-		"stop requested":                  {Observation{Status: "STOP_REQUESTED"}, DecisionGivenUp},
-		"rollback failed":                 {Observation{Status: "ROLLBACK_FAILED"}, DecisionFailed},
-		"stopped":                         {Observation{Status: "STOPPED"}, DecisionFailed},
-		"one crash is not yet fatal":      {Observation{Status: "IN_PROGRESS", Tasks: []Task{crashedTask("a", 1)}}, DecisionWait},
-		"two equal crashes are":           {Observation{Status: "IN_PROGRESS", Tasks: []Task{crashedTask("a", 1), crashedTask("b", 1)}}, DecisionDoomed},
-		"two different crashes are not":   {Observation{Status: "IN_PROGRESS", Tasks: []Task{crashedTask("a", 1), crashedTask("b", 2)}}, DecisionWait},
-		"spot interruptions never are":    {Observation{Status: "IN_PROGRESS", Tasks: []Task{spot, spot, spot}}, DecisionWait},
-		"scaling in never is":             {Observation{Status: "IN_PROGRESS", Tasks: []Task{scaled, scaled, scaled}}, DecisionWait},
-		"failed health checks are":        {Observation{Status: "IN_PROGRESS", Tasks: []Task{sick, sick}}, DecisionDoomed},
-		"another deployment's are not":    {Observation{Status: "IN_PROGRESS", Tasks: []Task{elsewhere, elsewhere}}, DecisionWait},
-		"an unknown status waits":         {Observation{Status: "BRAND_NEW"}, DecisionWait},
+		"pending waits":                     {Observation{Status: "PENDING", Desired: 1}, DecisionWait},
+		"in progress waits, even healthy":   {Observation{Status: "IN_PROGRESS", Desired: 1, Tasks: []Task{runningTask("a", newDigest)}}, DecisionWait},
+		"green":                             {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("a", newDigest)}}, DecisionGreen},
+		"green by platform manifest":        {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("a", subDigest)}}, DecisionGreen},
+		"a draining old task is fine":       {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("a", newDigest), draining}}, DecisionGreen},
+		"successful with another digest":    {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("a", oldDigest)}}, DecisionWait},
+		"successful and mixed":              {Observation{Status: "SUCCESSFUL", Desired: 2, Tasks: []Task{runningTask("a", oldDigest), runningTask("b", newDigest)}}, DecisionWait},
+		"successful, one missing":           {Observation{Status: "SUCCESSFUL", Desired: 2, Tasks: []Task{runningTask("b", newDigest)}}, DecisionWait},
+		"successful, digest unknown":        {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("b", "")}}, DecisionWait},
+		"nothing running":                   {Observation{Status: "SUCCESSFUL"}, DecisionNothing},
+		"newer wins over everything":        {Observation{Status: "SUCCESSFUL", Newer: newer("IN_PROGRESS", oldDigest), Desired: 1, Tasks: []Task{runningTask("a", newDigest)}}, DecisionSuperseded},
+		"newer, not yet resolved":           {Observation{Status: "STOPPED", Newer: newer("PENDING", "")}, DecisionWait},
+		"newer, ended unresolved":           {Observation{Status: "STOPPED", Newer: newer("STOPPED", "")}, DecisionSuperseded},
+		"newer with our image":              {Observation{Status: "STOPPED", Newer: newer("IN_PROGRESS", newDigest)}, DecisionFollow},
+		"newer of another repository":       {Observation{Status: "STOPPED", Newer: &PastRollout{Status: "PENDING", Refs: map[string]string{"medusa": "nginx:1"}}}, DecisionSuperseded},
+		"resolved to another image":         {Observation{Status: "IN_PROGRESS", Refs: map[string]string{"m": testRepo + ":latest"}, Resolved: map[string]Digest{"m": oldDigest}}, DecisionSuperseded},
+		"resolved to our image":             {Observation{Status: "IN_PROGRESS", Refs: map[string]string{"m": testRepo + ":latest"}, Resolved: map[string]Digest{"m": subDigest}}, DecisionWait},
+		"successful, but it keeps crashing": {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{crashedTask("a", 1), crashedTask("b", 1)}}, DecisionDoomed},
+		"successful in the end":             {Observation{Status: "SUCCESSFUL", Desired: 1, Tasks: []Task{crashedTask("a", 1), crashedTask("b", 1), runningTask("c", newDigest)}}, DecisionGreen},
+		"early success, old ones go on":     {Observation{Status: "SUCCESSFUL", Desired: 2, Tasks: []Task{runningTask("a", oldDigest), runningTask("b", newDigest), runningTask("c", newDigest)}}, DecisionWait},
+		"rolled back":                       {Observation{Status: "ROLLBACK_SUCCESSFUL", Desired: 1, Tasks: []Task{runningTask("a", oldDigest)}}, DecisionRolledBack},
+		"rolling back":                      {Observation{Status: "ROLLBACK_IN_PROGRESS"}, DecisionGivenUp},
+		"rollback requested":                {Observation{Status: "ROLLBACK_REQUESTED"}, DecisionGivenUp},
+		"stop requested":                    {Observation{Status: "STOP_REQUESTED"}, DecisionGivenUp},
+		"rollback failed":                   {Observation{Status: "ROLLBACK_FAILED"}, DecisionFailed},
+		"stopped":                           {Observation{Status: "STOPPED"}, DecisionFailed},
+		"one crash is not yet fatal":        {Observation{Status: "IN_PROGRESS", Tasks: []Task{crashedTask("a", 1)}}, DecisionWait},
+		"two equal crashes are":             {Observation{Status: "IN_PROGRESS", Tasks: []Task{crashedTask("a", 1), crashedTask("b", 1)}}, DecisionDoomed},
+		"two different crashes are not":     {Observation{Status: "IN_PROGRESS", Tasks: []Task{crashedTask("a", 1), crashedTask("b", 2)}}, DecisionWait},
+		"spot interruptions never are":      {Observation{Status: "IN_PROGRESS", Tasks: []Task{spot, spot, spot}}, DecisionWait},
+		"scaling in never is":               {Observation{Status: "IN_PROGRESS", Tasks: []Task{scaled, scaled, scaled}}, DecisionWait},
+		"failed health checks are":          {Observation{Status: "IN_PROGRESS", Tasks: []Task{sick, sick}}, DecisionDoomed},
+		"another deployment's are not":      {Observation{Status: "IN_PROGRESS", Tasks: []Task{elsewhere, elsewhere}}, DecisionWait},
+		"an unknown status waits":           {Observation{Status: "BRAND_NEW"}, DecisionWait},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -78,6 +87,15 @@ func TestJudge(t *testing.T) {
 			}
 		})
 	}
+}
+
+// newer is somebody else's rollout.
+func newer(status string, d Digest) *PastRollout {
+	p := &PastRollout{Rollout: Rollout{Deployment: "arn:newer"}, Status: status, Refs: map[string]string{"medusa": testRepo + ":latest"}}
+	if d != "" {
+		p.Images = map[string]Digest{"medusa": d}
+	}
+	return p
 }
 
 func TestSameRepository(t *testing.T) {

@@ -12,6 +12,10 @@ import (
 // Ports wrap it; callers test with errors.Is.
 var ErrNotFound = errors.New("not found")
 
+// ErrImmutable says that a tag names another image and may not move.
+// Registries wrap it; callers test with errors.Is.
+var ErrImmutable = errors.New("the tag is immutable")
+
 // Digest is an OCI content digest, "sha256:" and 64 hex digits.
 // https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
 type Digest string
@@ -106,6 +110,12 @@ type Target struct {
 	// Definitions are the services' ECS JSON, by service name, where there is any. They create a local target's services
 	// that do not exist yet, and bring existing ones in step when Apply is set.
 	Definitions map[string]Definition
+}
+
+// Creates reports whether a release creates the service when it does not exist: on local AWS, and where definitions are
+// applied.
+func (t Target) Creates(service string) bool {
+	return (t.Local || t.Apply) && t.Definitions[service].Service != nil
 }
 
 // Definition is the plain ECS JSON that creates one service.

@@ -23,8 +23,14 @@ type world struct {
 	rollouts     map[string]*worldRollout
 	calls        []string
 	builds       int
-	newer        map[string]string
-	broken       error // every Observe answers this
+	newer        map[string]*PastRollout                            // service → a rollout of somebody else's that is newer than any of ours
+	immutable    map[string]bool                                    // tags that may not move
+	pins         map[string]Digest                                  // ARN of a task definition → the digest that it names
+	uses         map[string]string                                  // service → ARN of its task definition
+	changes      []Difference                                       // what Compare finds
+	migration    func(ctx context.Context, emit Emit) (Task, error) // what AwaitTask does
+	onDeploy     func(service string)                               // happens right after a deployment started
+	broken       error                                              // every Observe answers this
 }
 
 type worldRollout struct {
@@ -37,7 +43,8 @@ type worldRollout struct {
 func newWorld(runs Digest, services ...string) *world {
 	w := &world{
 		tags: map[string]Digest{}, images: map[Digest]Image{}, runs: map[string]Digest{}, history: map[string][]PastRollout{},
-		plan: map[string][]string{}, rollouts: map[string]*worldRollout{}, newer: map[string]string{},
+		plan: map[string][]string{}, rollouts: map[string]*worldRollout{}, newer: map[string]*PastRollout{},
+		immutable: map[string]bool{}, pins: map[string]Digest{}, uses: map[string]string{},
 	}
 	for _, s := range services {
 		w.runs[s] = runs
@@ -109,6 +116,9 @@ func (w *world) Image(_ context.Context, repository, ref string) (Image, error) 
 func (w *world) Tag(_ context.Context, _ string, d Digest, tag string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.immutable[tag] && w.tags[tag] != d {
+		return fmt.Errorf("%w: %s", ErrImmutable, tag)
+	}
 	w.note("tag %s %s", tag, d.Short())
 	w.tags[tag] = d
 	return nil
@@ -129,7 +139,11 @@ func (w *world) Service(_ context.Context, _, name string) (Service, error) {
 		return Service{}, fmt.Errorf("service %s: %w", name, ErrNotFound)
 	}
 	past := w.history[name]
-	return Service{Name: name, Status: "ACTIVE", Desired: 1, DeploymentInFlight: len(past) > 0 && inFlight(past[0].Status)}, nil
+	definition := TaskDefinition{ARN: w.uses[name], Containers: []ContainerDefinition{{Name: "medusa", Image: testRepo + ":latest"}}}
+	if d := w.pins[w.uses[name]]; d != "" {
+		definition.Containers[0].Image = testRepo + "@" + string(d)
+	}
+	return Service{Name: name, Status: "ACTIVE", Desired: 1, DeploymentInFlight: len(past) > 0 && inFlight(past[0].Status), TaskDefinition: definition}, nil
 }
 
 func (w *world) Preview(Definition) (Service, error) { return Service{Desired: 1}, nil }
@@ -142,11 +156,63 @@ func (w *world) Create(_ context.Context, _ string, def Definition, _ string) (R
 	return w.start(string(def.Service)), nil
 }
 
-func (w *world) Deploy(_ context.Context, _, service string, _ Change) (Rollout, error) {
+func (w *world) Deploy(_ context.Context, _, service string, c Change) (Rollout, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.note("force %s", service)
-	return w.start(service), nil
+	if c.TaskDefinition == "" {
+		w.note("force %s", service)
+	} else {
+		w.note("deploy %s %s", service, c.TaskDefinition)
+		w.uses[service] = c.TaskDefinition
+	}
+	if c.Settings.Service != nil {
+		w.note("settings %s", service)
+	}
+	r := w.start(service)
+	if w.onDeploy != nil {
+		w.onDeploy(service)
+	}
+	return r, nil
+}
+
+func (w *world) Pin(_ context.Context, definition string, image Image) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	arn := "pinned:" + image.Digest.Short()
+	w.note("pin %s", definition)
+	w.pins[arn] = image.Digest
+	return arn, nil
+}
+
+func (w *world) Register(_ context.Context, _ Definition, pin Image) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	arn := "registered:" + pin.Digest.Short()
+	w.note("register %s", pin.Digest.Short())
+	w.pins[arn] = pin.Digest
+	return arn, nil
+}
+
+func (w *world) Compare(context.Context, string, Definition, string) ([]Difference, error) {
+	return w.changes, nil
+}
+
+func (w *world) StartMigration(_ context.Context, req MigrationRequest) (MigrationTask, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note("migrate %v on %s", req.Command, req.Image.Digest.Short())
+	return MigrationTask{Cluster: req.Cluster, Task: Task{ID: "m1", ARN: "arn:m1"}, Container: "medusa"}, nil
+}
+
+func (w *world) AwaitTask(ctx context.Context, _ MigrationTask, emit Emit) (Task, error) {
+	return w.migration(ctx, emit)
+}
+
+func (w *world) StopTask(_ context.Context, _, arn, _ string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note("stop task %s", arn)
+	return nil
 }
 
 func (w *world) start(service string) Rollout {
@@ -157,7 +223,11 @@ func (w *world) start(service string) Rollout {
 		plan = []string{statusPending, statusInProgress, statusSuccessful}
 	}
 	arn := fmt.Sprintf("arn:%s:%d", service, w.serial)
-	w.rollouts[arn] = &worldRollout{service: service, digest: w.tags["latest"], before: w.runs[service], plan: plan}
+	digest := w.tags["latest"]
+	if pinned := w.pins[w.uses[service]]; pinned != "" {
+		digest = pinned
+	}
+	w.rollouts[arn] = &worldRollout{service: service, digest: digest, before: w.runs[service], plan: plan}
 	return Rollout{Service: service, Deployment: arn, StartedBy: "ecs-svc/1"}
 }
 
@@ -173,21 +243,26 @@ func (w *world) Observe(_ context.Context, _ string, r Rollout) (Observation, er
 		ro.plan = ro.plan[1:]
 	}
 	o := Observation{Desired: 1}
-	if arn := w.newer[r.Service]; arn != "" {
-		o.Newer = &PastRollout{Rollout: Rollout{Service: r.Service, Deployment: arn}}
+	if newer := w.newer[r.Service]; newer != nil && newer.Deployment != r.Deployment {
+		o.Newer = newer
 	}
 	if status == "crash" {
 		o.Status, o.Failed = statusInProgress, 2
 		o.Tasks = append(o.Tasks, crashedTask("x", 1), crashedTask("y", 1))
 		status = statusInProgress
 	}
-	if status == statusSuccessful {
+	if status == "crashed" { // after ECS had called it successful
+		o.Failed = 2
+		o.Tasks = append(o.Tasks, crashedTask("x", 1), crashedTask("y", 1))
+		status, w.runs[ro.service] = statusSuccessful, ""
+	} else if status == statusSuccessful {
 		w.runs[ro.service] = ro.digest
 	}
 	if status == statusRollbackSuccessful {
 		w.runs[ro.service] = ro.before
 	}
 	o.Status = status
+	o.Refs, o.Resolved = map[string]string{"medusa": testRepo + ":latest"}, map[string]Digest{"medusa": ro.digest}
 	if d := w.runs[ro.service]; d != "" {
 		o.Tasks = append(o.Tasks, runningTask("r", d))
 	}
@@ -253,3 +328,12 @@ func target(services ...string) Target {
 }
 
 var errBroken = errors.New("broken")
+
+// overtake has somebody else release d: the tag moves, and a newer deployment brings it to the service.
+func (w *world) overtake(service string, d Digest) {
+	w.images[d] = Image{Repository: testRepo, Digest: d}
+	w.onDeploy = func(string) {
+		w.tags["latest"] = d
+		w.newer[service] = newer(statusInProgress, d)
+	}
+}

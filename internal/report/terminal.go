@@ -232,7 +232,13 @@ func (f *terminalFace) within(e release.Event) {
 		f.steps.log(e)
 		f.more("    " + e.Line)
 	case release.LogLine:
-		f.lines(f.Out, none, logText(e))
+		if f.phase != "" { // progress, not a result
+			f.lines(f.Err, faint, "  "+logText(e))
+		} else {
+			f.lines(f.Out, none, logText(e))
+		}
+	case release.DefinitionChange:
+		f.lines(f.Err, none, "  "+differenceText(e))
 	case release.Notice:
 		f.lines(f.Err, none, noticeText(e))
 	case release.TaskStopped:

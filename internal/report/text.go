@@ -166,7 +166,11 @@ func (f *textFace) within(e release.Event) {
 			f.say("  %s", transferText(e))
 		}
 	case release.LogLine:
-		f.to(f.Out, "%s", logText(e))
+		if f.phase != "" { // progress, not a result
+			f.say("  %s", logText(e))
+		} else {
+			f.to(f.Out, "%s", logText(e))
+		}
 	case release.Notice:
 		f.say("%s", noticeText(e))
 	default:

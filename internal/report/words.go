@@ -69,6 +69,8 @@ func rolloutText(e release.Event, verbose bool) string {
 			verb = "is already rolling out"
 		}
 		return fmt.Sprintf("%s %s %s → %s", e.Service, verb, orNothing(e.From), e.To.Short())
+	case release.DefinitionChange:
+		return differenceText(e)
 	case release.RolloutProgress:
 		return progressText(e)
 	case release.TaskStopped:
@@ -87,6 +89,9 @@ func rolloutText(e release.Event, verbose bool) string {
 
 func progressText(e release.RolloutProgress) string {
 	text := fmt.Sprintf("%s %s: %d of %d running", e.Service, strings.ToLower(strings.ReplaceAll(e.Status, "_", " ")), e.Running, e.Desired)
+	if e.Stage != "" {
+		text += " (" + strings.ToLower(strings.ReplaceAll(e.Stage, "_", " ")) + ")"
+	}
 	if e.Pending > 0 {
 		text += fmt.Sprintf(", %d pending", e.Pending)
 	}
@@ -94,6 +99,17 @@ func progressText(e release.RolloutProgress) string {
 		text += fmt.Sprintf(", %d failed", e.Failed)
 	}
 	return text
+}
+
+// differenceText is one line of a definition's diff.
+func differenceText(e release.DefinitionChange) string {
+	switch {
+	case e.From == "":
+		return fmt.Sprintf("+ %s: %s: %s", e.Where, e.Path, e.To)
+	case e.To == "":
+		return fmt.Sprintf("- %s: %s: %s", e.Where, e.Path, e.From)
+	}
+	return fmt.Sprintf("~ %s: %s: %s → %s", e.Where, e.Path, e.From, e.To)
 }
 
 func orNothing(d release.Digest) string {
