@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // DeployRequest brings an image that the registry has to a target.
@@ -107,7 +108,7 @@ func describeCommit(i Image) string {
 // another digest than the one that runs. A revision number less one may be another bad one, so it counts for nothing.
 func (r *run) previous(ctx context.Context, t Target) (Image, error) {
 	service := t.Services[0]
-	past, err := r.Orchestrator.Past(ctx, t.Cluster, service)
+	past, err := r.resolvedPast(ctx, t, service)
 	if err != nil {
 		return Image{}, asFailure(ctx, fmt.Errorf("history of %s: %w", service, err), OutcomeFailed, ExitInternal)
 	}
@@ -170,22 +171,57 @@ func (p PastRollout) pinned(repository string) bool {
 // afterSlash is what follows the last slash of an ARN.
 func afterSlash(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
-// earlier lists the digests of successful deployments before the one that runs, newest first, each once. When the
-// newest deployment is not the one that runs (it failed, or is in flight), what ran last is already the way back.
+// earlier lists the digests of successful deployments before the one that runs, newest first, each once.
+//
+// Whatever ran after the image that runs now was left on purpose: going back twice goes further back, and never forth to
+// what a rollback had left. When the newest deployment failed or is in flight, what ran last is already the way back; and
+// one in flight that brings an older image than what ran last is a rollback under way, to be joined.
 func earlier(past []PastRollout, runs Digest, repository string) []Digest {
-	var found []Digest
-	if len(past) > 0 && !ended(past[0].Status) {
-		runs = past[0].digest(repository) // in flight: the way back leads to what ran before it
-	}
-	passed := runs == "" || !slices.ContainsFunc(past, func(p PastRollout) bool { return p.digest(repository) == runs })
+	var good []Digest // of successful deployments, newest first
 	for _, p := range past {
-		d := p.digest(repository)
-		if d == runs {
-			passed = true
-		}
-		if passed && d != "" && d != runs && p.Status == statusSuccessful && !slices.Contains(found, d) {
-			found = append(found, d)
+		if d := p.digest(repository); d != "" && p.Status == statusSuccessful {
+			good = append(good, d)
 		}
 	}
-	return found
+	if len(past) > 0 && !ended(past[0].Status) {
+		runs = past[0].digest(repository)
+		if at := slices.Index(good, runs); at > 0 {
+			return unique(append([]Digest{runs}, good[at:]...))
+		}
+	}
+	oldest := -1
+	for i, d := range good {
+		if d == runs {
+			oldest = i
+		}
+	}
+	return unique(slices.DeleteFunc(good[oldest+1:], func(d Digest) bool { return d == runs }))
+}
+
+// unique keeps the first of each.
+func unique(all []Digest) []Digest {
+	var kept []Digest
+	for _, d := range all {
+		if !slices.Contains(kept, d) {
+			kept = append(kept, d)
+		}
+	}
+	return kept
+}
+
+// resolvePatience is how long a deployment that has just started may take to resolve its image. One whose image is
+// missing never does.
+const resolvePatience = 20 * time.Second
+
+// resolvedPast is the service's history once its newest deployment, when it is in flight, has resolved its image.
+func (r *run) resolvedPast(ctx context.Context, t Target, service string) ([]PastRollout, error) {
+	for begin := time.Now(); ; {
+		past, err := r.Orchestrator.Past(ctx, t.Cluster, service)
+		if err != nil || len(past) == 0 || ended(past[0].Status) || past[0].digest(t.Repository) != "" || !names(past[0].Refs, t.Repository) || time.Since(begin) > resolvePatience {
+			return past, err
+		}
+		if err := pause(ctx, r.PollMin); err != nil {
+			return nil, err
+		}
+	}
 }

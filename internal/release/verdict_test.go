@@ -135,6 +135,9 @@ func TestEarlier(t *testing.T) {
 		"newest first, each once":           {[]PastRollout{past("SUCCESSFUL", c), past("SUCCESSFUL", b), past("SUCCESSFUL", a), past("SUCCESSFUL", b)}, c, []Digest{b, a}},
 		"in flight: what ran before":        {[]PastRollout{past("IN_PROGRESS", c), past("SUCCESSFUL", b), past("SUCCESSFUL", a)}, c, []Digest{b, a}},
 		"in flight, old tasks still most":   {[]PastRollout{past("IN_PROGRESS", c), past("SUCCESSFUL", b), past("SUCCESSFUL", a)}, b, []Digest{b, a}},
+		"back from b: never forth again":    {[]PastRollout{past("SUCCESSFUL", a), past("SUCCESSFUL", b), past("SUCCESSFUL", a)}, a, nil},
+		"back twice goes further back":      {[]PastRollout{past("SUCCESSFUL", b), past("SUCCESSFUL", c), past("SUCCESSFUL", b), past("SUCCESSFUL", a)}, b, []Digest{a}},
+		"a rollback is under way":           {[]PastRollout{past("IN_PROGRESS", a), past("SUCCESSFUL", b), past("SUCCESSFUL", a)}, b, []Digest{a}},
 		"in flight and nothing before":      {[]PastRollout{past("IN_PROGRESS", c)}, c, nil},
 		"nothing runs: newest successful":   {[]PastRollout{past("STOPPED", c), past("SUCCESSFUL", b)}, "", []Digest{b}},
 	}
