@@ -8,7 +8,7 @@ SOURCES = $(shell find cmd internal -name '*.go' -not -name '*_test.go') go.mod 
 
 include engine/engine.mk
 
-.PHONY: help demo build test test-deps lint fmt bench fuzz clean
+.PHONY: help demo build test test-deps lint bench kills races clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,16 @@ lint: $(LINTER) ## vet, and the linters of .golangci.yml
 bench: build engine engine-client ## measure against the plain way (buildctl + AWS CLI) on the same local AWS
 	@sh internal/e2e/install.sh
 	@go run ./internal/rehearsal/bench -program $(abspath $(PROGRAM)) -engine $(abspath $(ENGINE_DIR)) -example $(abspath examples/hello)
+
+# The proofs that take minutes: each runs the real program on a local AWS of its own, prints a table, and fails when a
+# round ends wrong.
+REHEARSAL_FLAGS = -program $(abspath $(PROGRAM)) -engine $(abspath $(ENGINE_DIR)) -example $(abspath examples/hello)
+
+kills: build engine ## kill a release at each of its events, run it again: it must end right
+	@go run ./internal/rehearsal/kills $(REHEARSAL_FLAGS)
+
+races: build engine ## two releases at once, a hundred times for each strategy: one must win
+	@go run ./internal/rehearsal/races $(REHEARSAL_FLAGS)
 
 clean: engine-clean ## remove what was built
 	rm -rf bin

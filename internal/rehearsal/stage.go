@@ -269,3 +269,15 @@ func (s *Stage) Read(file string) (string, error) {
 
 // Revert undoes the last commit by another one.
 func (s *Stage) Revert() error { return s.git("revert", "--no-edit", "HEAD") }
+
+// Absolute makes paths absolute: what they name is used from other directories.
+func Absolute(paths ...*string) error {
+	for _, path := range paths {
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return err
+		}
+		*path = absolute
+	}
+	return nil
+}

@@ -20,7 +20,7 @@ func (r *run) recover(ctx context.Context, t Target, moves []*move, tagBefore, i
 			failure.Err = errors.New("interrupted: nothing was touched; run the same command again")
 			return failure
 		}
-		failure.Err = errors.New("interrupted: ECS goes on with what was started; run the same command again to watch it to its end, or `medusa-deploy rollback` to go back")
+		failure.Err = r.interrupted(image)
 		return failure
 	}
 	safe, cancel := context.WithTimeout(context.WithoutCancel(ctx), recoverTimeout)
@@ -33,6 +33,14 @@ func (r *run) recover(ctx context.Context, t Target, moves []*move, tagBefore, i
 	failure.Explanation = r.explain(safe, t, moves, accused, failure)
 	r.note(moves, image)
 	return judgeRecovery(moves, failure, err)
+}
+
+// interrupted says what goes on without us, and how to come back to it.
+func (r *run) interrupted(image Image) error {
+	if r.backwards { // without a target, rolling back once more would go further back
+		return fmt.Errorf("interrupted: ECS goes on with what was started; watch it to its end with: medusa-deploy rollback --to %s", image.Digest)
+	}
+	return errors.New("interrupted: ECS goes on with what was started; run the same command again to watch it to its end, or `medusa-deploy rollback` to go back")
 }
 
 // note adds the services to the result of a release that failed.
