@@ -41,6 +41,10 @@ func Call[In, Out, Options any](ctx context.Context, operation func(context.Cont
 // Unsure reports whether err ended a change whose answer got lost, so that AWS may have acted on it or not.
 func Unsure(err error) bool { return errors.Is(err, errUnsure) }
 
+// Outage reports whether err ended a call without a deadline of its own because no good answer came for a long time: to
+// ask again may help, for a caller who can wait.
+func Outage(err error) bool { return errors.Is(err, errPatience) }
+
 // trail remembers the failed attempts of one call, because a context that ends between two attempts hides the reason.
 type trail struct {
 	mu       sync.Mutex

@@ -12,12 +12,15 @@ const (
 	repeatAny
 )
 
-// repeatable lists the changes that come to the same when they arrive twice. CreateService counts because it carries a
-// client token, the others because their callers take "it is so already" for a success.
+// repeatable lists the changes that come to the same when they arrive twice. CreateService and RunTask count because they
+// carry a client token, the others because their callers take "it is so already" for a success.
 var repeatable = map[string]bool{
 	"ECS.CreateCluster":         true,
 	"ECS.CreateService":         true,
+	"ECS.RunTask":               true,
 	"ECS.StopServiceDeployment": true,
+	"ECS.StopTask":              true,
+	"ECS.TagResource":           true,
 	"ECR.CreateRepository":      true,
 	"ECR.PutImage":              true,
 	"ECR.BatchDeleteImage":      true,
@@ -64,7 +67,10 @@ const (
 	ecsServiceRead      category = "ecs service read"
 	ecsDeploymentModify category = "ecs service deployment modify"
 	ecsDeploymentRead   category = "ecs service deployment read"
+	ecsTaskModify       category = "ecs task modify"
 	ecsTaskRead         category = "ecs task read"
+	ecsTagModify        category = "ecs tag modify"
+	ecsTagRead          category = "ecs tag read"
 	ecrToken            category = "ecr token"
 	ecrModify           category = "ecr modify"
 	ecrRead             category = "ecr read"
@@ -82,7 +88,10 @@ var allowances = map[category]allowance{
 	ecsServiceRead:      {100, 20},
 	ecsDeploymentModify: {20, 1},
 	ecsDeploymentRead:   {50, 20},
+	ecsTaskModify:       {100, 40},
 	ecsTaskRead:         {100, 20},
+	ecsTagModify:        {20, 10},
+	ecsTagRead:          {50, 20},
 	ecrToken:            {10, 10},
 	ecrModify:           {10, 5},
 	ecrRead:             {50, 20},
@@ -103,6 +112,10 @@ var categories = map[string]category{
 	"ECS.ListServiceDeployments":     ecsDeploymentRead,
 	"ECS.DescribeServiceDeployments": ecsDeploymentRead,
 	"ECS.DescribeServiceRevisions":   ecsDeploymentRead,
+	"ECS.RunTask":                    ecsTaskModify,
+	"ECS.StopTask":                   ecsTaskModify,
+	"ECS.TagResource":                ecsTagModify,
+	"ECS.ListTagsForResource":        ecsTagRead,
 	"ECS.ListTasks":                  ecsTaskRead,
 	"ECS.DescribeTasks":              ecsTaskRead,
 	"ECR.GetAuthorizationToken":      ecrToken,

@@ -45,7 +45,7 @@ func TestRepeatOf(t *testing.T) {
 	for call, want := range map[string]repeat{
 		"ECS.DescribeServices": repeatAny, "ECS.ListTasks": repeatAny, "ECR.GetAuthorizationToken": repeatAny, "ECR.BatchGetImage": repeatAny,
 		"CloudWatch Logs.FilterLogEvents": repeatAny, "ECS.StopServiceDeployment": repeatAny, "ECS.CreateService": repeatAny,
-		"ECS.UpdateService": repeatUnsent, "ECS.RegisterTaskDefinition": repeatUnsent, "ECS.RunTask": repeatUnsent, "ECS.SomethingNew": repeatUnsent,
+		"ECS.UpdateService": repeatUnsent, "ECS.RegisterTaskDefinition": repeatUnsent, "ECS.RunTask": repeatAny, "ECS.StopTask": repeatAny, "ECS.StartTask": repeatUnsent, "ECS.SomethingNew": repeatUnsent,
 	} {
 		if got := repeatOf(call); got != want {
 			t.Errorf("%s: got %v, want %v", call, got, want)
