@@ -16,9 +16,6 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
-// registerAttempts is how often a RegisterTaskDefinition whose answer got lost is looked after and sent again.
-const registerAttempts = 3
-
 // Create implements release.Orchestrator. A service that exists already is not changed: a deployment of it that is
 // under way is the rollout, or else a new one.
 func (o *Orchestrator) Create(ctx context.Context, cluster string, def release.Definition, taskDefinition string) (release.Rollout, error) {
@@ -26,9 +23,8 @@ func (o *Orchestrator) Create(ctx context.Context, cluster string, def release.D
 	if err != nil {
 		return release.Rollout{}, err
 	}
-	if named := aws.ToString(b.service.Cluster); named != "" && clusterName(named) != clusterName(cluster) {
-		return release.Rollout{}, &DefinitionError{[]Problem{{def.ServicePath, 1, 1,
-			fmt.Sprintf("the service belongs to cluster %q, but the target's cluster is %q", clusterName(named), cluster), `give both the same name, or leave "cluster" out`}}}
+	if err := b.belongsTo(cluster, def); err != nil {
+		return release.Rollout{}, err
 	}
 	if err := o.ensureCluster(ctx, cluster); err != nil {
 		return release.Rollout{}, err
@@ -37,7 +33,7 @@ func (o *Orchestrator) Create(ctx context.Context, cluster string, def release.D
 	existing, err := o.describe(ctx, cluster, name)
 	switch {
 	case err == nil:
-		return o.join(ctx, cluster, existing)
+		return o.join(ctx, cluster, existing, taskDefinition)
 	case !errors.Is(err, release.ErrNotFound):
 		return release.Rollout{}, err
 	}
@@ -65,7 +61,7 @@ func (o *Orchestrator) createService(ctx context.Context, cluster, taskDefinitio
 		if lookErr != nil {
 			return release.Rollout{}, errors.Join(err, lookErr)
 		}
-		return o.join(ctx, cluster, existing)
+		return o.join(ctx, cluster, existing, taskDefinition)
 	}
 	if err != nil {
 		return release.Rollout{}, fmt.Errorf("create service %s: %w", name, err)
@@ -85,8 +81,8 @@ func (o *Orchestrator) olderOf(ctx context.Context, cluster, service string) (ma
 	return older, err
 }
 
-// join gives the rollout of a service that exists: the one under way, or a new one.
-func (o *Orchestrator) join(ctx context.Context, cluster string, s types.Service) (release.Rollout, error) {
+// join gives the rollout of a service that exists: the one under way, or a new one, of taskDefinition where one is named.
+func (o *Orchestrator) join(ctx context.Context, cluster string, s types.Service, taskDefinition string) (release.Rollout, error) {
 	name := aws.ToString(s.ServiceName)
 	past, err := o.Past(ctx, cluster, name)
 	if err != nil {
@@ -95,7 +91,7 @@ func (o *Orchestrator) join(ctx context.Context, cluster string, s types.Service
 	if len(past) > 0 && !over(types.ServiceDeploymentStatus(past[0].Status)) && !stopping(types.ServiceDeploymentStatus(past[0].Status)) {
 		return past[0].Rollout, nil
 	}
-	return o.Deploy(ctx, cluster, name, release.Change{})
+	return o.Deploy(ctx, cluster, name, release.Change{TaskDefinition: taskDefinition})
 }
 
 func (o *Orchestrator) ensureCluster(ctx context.Context, cluster string) error {
@@ -112,40 +108,4 @@ func (o *Orchestrator) ensureCluster(ctx context.Context, cluster string) error 
 		return fmt.Errorf("create cluster %s: %w", cluster, err)
 	}
 	return nil
-}
-
-// ensureTaskDefinition gives the ARN of the newest revision of the family when it says the same as want, or else
-// registers want. Tags are not compared: they are not part of what runs.
-func (o *Orchestrator) ensureTaskDefinition(ctx context.Context, want *ecs.RegisterTaskDefinitionInput) (string, error) {
-	family := aws.ToString(want.Family)
-	for attempt := 1; ; attempt++ {
-		newest, err := o.newestRevision(ctx, family)
-		if err != nil {
-			return "", fmt.Errorf("look for task definition %s: %w", family, err)
-		}
-		if newest != nil && sameDefinition(want, newest) {
-			return aws.ToString(newest.TaskDefinitionArn), nil
-		}
-		out, err := awsclient.Call(ctx, o.ecs.RegisterTaskDefinition, want)
-		switch {
-		case err == nil && out.TaskDefinition != nil:
-			return aws.ToString(out.TaskDefinition.TaskDefinitionArn), nil
-		case err == nil:
-			return "", fmt.Errorf("register task definition %s: ECS answered without one", family)
-		case !awsclient.Unsure(err) || attempt == registerAttempts:
-			return "", fmt.Errorf("register task definition %s: %w", family, err)
-		}
-	}
-}
-
-// newestRevision is the newest ACTIVE revision of a family; nil when there is none.
-func (o *Orchestrator) newestRevision(ctx context.Context, family string) (*types.TaskDefinition, error) {
-	out, err := awsclient.Call(ctx, o.ecs.DescribeTaskDefinition, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &family})
-	switch code := awsclient.CodeOf(err); {
-	case err == nil:
-		return out.TaskDefinition, nil
-	case code == "ClientException" || code == "InvalidParameterException":
-		return nil, nil // ECS's way to say that the family has no active revision: "Unable to describe task definition."
-	}
-	return nil, err
 }

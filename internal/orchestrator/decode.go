@@ -236,6 +236,23 @@ func (d *decoder) list(v reflect.Value, at int, what string) error {
 	return err
 }
 
+// memberPosition is the line and column of a member of the outermost object, which was decoded before; the beginning of
+// the text when there is none.
+func memberPosition(raw []byte, member string) (line, column int) {
+	d := &decoder{raw: raw, json: json.NewDecoder(bytes.NewReader(raw))}
+	d.json.UseNumber()
+	found := 0
+	if token, err := d.json.Token(); err == nil && token == json.Delim('{') {
+		_ = d.members(func(name string, at int) error { // text that is no JSON has no position to find
+			if name == member {
+				found = at
+			}
+			return d.skipValue()
+		})
+	}
+	return position(raw, found)
+}
+
 // skip passes over the rest of an object or list whose opening bracket was read.
 func (d *decoder) skip() error {
 	for depth := 1; depth > 0; {

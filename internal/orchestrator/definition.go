@@ -73,6 +73,17 @@ func (b blueprint) check(def release.Definition) error {
 	return nil
 }
 
+// belongsTo refuses a service file that names another cluster.
+func (b blueprint) belongsTo(cluster string, def release.Definition) error {
+	named := aws.ToString(b.service.Cluster)
+	if named == "" || clusterName(named) == clusterName(cluster) {
+		return nil
+	}
+	line, column := memberPosition(def.Service, "cluster")
+	return &DefinitionError{[]Problem{{def.ServicePath, line, column,
+		fmt.Sprintf("the service belongs to cluster %q, but the target's cluster is %q", clusterName(named), cluster), `give both the same name, or leave "cluster" out`}}}
+}
+
 // familyOf is the family of FAMILY, FAMILY:REVISION or a task definition's ARN.
 func familyOf(taskDefinition string) string {
 	name := lastPart(taskDefinition)

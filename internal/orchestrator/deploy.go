@@ -35,9 +35,17 @@ var errNeverAppeared = fmt.Errorf("ECS accepted the deployment but shows no serv
 
 // Deploy implements release.Orchestrator. The rollout that it gives is the one that this call started: not
 // the one before, which ECS may still call the current one, and not one that somebody else starts at the same time.
+// Task definition and settings change in one call, so that there is one deployment, and never one half changed.
 func (o *Orchestrator) Deploy(ctx context.Context, cluster, service string, c release.Change) (release.Rollout, error) {
+	in, tags, err := updateOf(cluster, service, c)
+	if err != nil {
+		return release.Rollout{}, err
+	}
 	before, err := o.describe(ctx, cluster, service)
 	if err != nil {
+		return release.Rollout{}, err
+	}
+	if err := o.tagService(ctx, before, tags); err != nil {
 		return release.Rollout{}, err
 	}
 	older, err := o.arnsSince(ctx, cluster, service, time.Now().Add(-beforeWindow))
@@ -45,7 +53,7 @@ func (o *Orchestrator) Deploy(ctx context.Context, cluster, service string, c re
 		return release.Rollout{}, err
 	}
 	older[aws.ToString(before.CurrentServiceDeployment)] = true
-	accepted, err := o.update(ctx, cluster, service, primaryID(before), c)
+	accepted, err := o.update(ctx, in, primaryID(before))
 	if err != nil {
 		return release.Rollout{}, err
 	}
@@ -54,11 +62,7 @@ func (o *Orchestrator) Deploy(ctx context.Context, cluster, service string, c re
 
 // update sends UpdateService. When its answer gets lost it looks whether ECS acted, because another UpdateService would
 // start another deployment on top.
-func (o *Orchestrator) update(ctx context.Context, cluster, service, before string, c release.Change) (types.Service, error) {
-	in := &ecs.UpdateServiceInput{Cluster: &cluster, Service: &service, ForceNewDeployment: true}
-	if c.TaskDefinition != "" {
-		in.TaskDefinition = &c.TaskDefinition
-	}
+func (o *Orchestrator) update(ctx context.Context, in *ecs.UpdateServiceInput, before string) (types.Service, error) {
 	for attempt := 1; ; attempt++ {
 		out, err := awsclient.Call(ctx, o.ecs.UpdateService, in)
 		switch {
@@ -69,7 +73,7 @@ func (o *Orchestrator) update(ctx context.Context, cluster, service, before stri
 		case !awsclient.Unsure(err):
 			return types.Service{}, missing(err)
 		}
-		acted, found, lookErr := o.actedSince(ctx, cluster, service, before)
+		acted, found, lookErr := o.actedSince(ctx, *in.Cluster, *in.Service, before)
 		if lookErr != nil || found {
 			return acted, lookErr
 		}

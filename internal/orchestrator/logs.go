@@ -73,7 +73,7 @@ func (f *follower) look(ctx context.Context, since time.Time) error {
 	}
 	var fresh []release.LogLine
 	for from, c := range f.cursors {
-		events, err := f.read(ctx, from, c.start)
+		events, err := f.events(ctx, from, from.streamPrefix(), c.start)
 		if err != nil {
 			return fmt.Errorf("group %s: %w", from.group, err)
 		}
@@ -127,15 +127,15 @@ func (f *follower) findSources(ctx context.Context, since time.Time) error {
 	return nil
 }
 
-// read gives a source's events from start on.
-func (f *follower) read(ctx context.Context, from source, start time.Time) ([]types.FilteredLogEvent, error) {
-	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &from.group, LogStreamNamePrefix: aws.String(from.streamPrefix())}
+// events gives the events from start on of the source's streams whose names begin with a prefix.
+func (o *Orchestrator) events(ctx context.Context, from source, streams string, start time.Time) ([]types.FilteredLogEvent, error) {
+	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &from.group, LogStreamNamePrefix: &streams}
 	if !start.IsZero() {
 		in.StartTime = aws.Int64(start.UnixMilli())
 	}
 	var all []types.FilteredLogEvent
 	for {
-		out, err := awsclient.Call(ctx, f.logs.FilterLogEvents, in, f.inRegion(from.region))
+		out, err := awsclient.Call(ctx, o.logs.FilterLogEvents, in, o.inRegion(from.region))
 		var absent *types.ResourceNotFoundException
 		if errors.As(err, &absent) {
 			return nil, nil // the driver makes group and streams with the first line

@@ -1,8 +1,6 @@
 package orchestrator
 
 import (
-	"encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -59,7 +57,25 @@ func plainForm(d types.TaskDefinition) any {
 	for i := range d.ContainerDefinitions {
 		writeOutDefaults(&d.ContainerDefinitions[i], d.NetworkMode)
 	}
+	d.Volumes = slices.Clone(d.Volumes)
+	for i := range d.Volumes {
+		writeOutVolume(&d.Volumes[i])
+	}
 	return canonical(reflect.ValueOf(d), "")
+}
+
+// writeOutVolume fills in what ECS takes for granted of a volume.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EFSVolumeConfiguration.html
+func writeOutVolume(v *types.Volume) {
+	if v.EfsVolumeConfiguration == nil {
+		return
+	}
+	efs := *v.EfsVolumeConfiguration
+	if aws.ToString(efs.RootDirectory) == "" {
+		efs.RootDirectory = aws.String("/")
+	}
+	efs.TransitEncryption = orDefault(efs.TransitEncryption, types.EFSTransitEncryptionDisabled)
+	v.EfsVolumeConfiguration = &efs
 }
 
 // writeOutDefaults fills in what ECS takes for granted.
@@ -76,6 +92,9 @@ func writeOutDefaults(c *types.ContainerDefinition, network types.NetworkMode) {
 		if p.HostPort == nil && network != types.NetworkModeBridge {
 			p.HostPort = p.ContainerPort
 		}
+	}
+	if p := c.RestartPolicy; p != nil && p.RestartAttemptPeriod == nil {
+		c.RestartPolicy = &types.ContainerRestartPolicy{Enabled: p.Enabled, IgnoredExitCodes: p.IgnoredExitCodes, RestartAttemptPeriod: aws.Int32(300)}
 	}
 	if c.HealthCheck == nil {
 		return
@@ -116,85 +135,4 @@ func plainUnits(s *string) *string {
 		}
 	}
 	return s
-}
-
-// unordered are the lists whose order means nothing.
-var unordered = map[string]bool{
-	"Environment": true, "Secrets": true, "SecretOptions": true, "PortMappings": true, "MountPoints": true, "VolumesFrom": true,
-	"Ulimits": true, "RequiresCompatibilities": true, "Volumes": true, "SystemControls": true, "ExtraHosts": true,
-	"ResourceRequirements": true, "PlacementConstraints": true, "DependsOn": true,
-}
-
-// canonical turns a value into maps, lists and strings, without whatever is empty. nil stands for empty.
-func canonical(v reflect.Value, field string) any {
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		if v.IsNil() {
-			return nil
-		}
-		return canonical(v.Elem(), field)
-	case reflect.Struct:
-		return canonicalStruct(v)
-	case reflect.Map:
-		return canonicalMap(v)
-	case reflect.Slice:
-		return canonicalList(v, field)
-	}
-	if v.IsZero() {
-		return nil
-	}
-	return fmt.Sprint(v.Interface())
-}
-
-func canonicalStruct(v reflect.Value) any {
-	members := map[string]any{}
-	for field := range v.Type().Fields() {
-		if !field.IsExported() {
-			continue
-		}
-		if c := canonical(v.FieldByIndex(field.Index), field.Name); c != nil {
-			members[field.Name] = c
-		}
-	}
-	return orNil(members)
-}
-
-func canonicalMap(v reflect.Value) any {
-	entries := map[string]any{}
-	for key, value := range v.Seq2() {
-		// An empty value of a map is not an absent one.
-		entries[key.String()] = fmt.Sprint(value.Interface())
-	}
-	return orNil(entries)
-}
-
-func orNil(m map[string]any) any {
-	if len(m) == 0 {
-		return nil
-	}
-	return m
-}
-
-func canonicalList(v reflect.Value, field string) any {
-	var items []any
-	for _, item := range v.Seq2() {
-		// An empty item of a list is not an absent one, say the argument "" of a command.
-		items = append(items, canonical(item, ""))
-	}
-	if len(items) == 0 {
-		return nil
-	}
-	if unordered[field] {
-		slices.SortFunc(items, func(a, b any) int { return strings.Compare(sortKey(a), sortKey(b)) })
-	}
-	return items
-}
-
-// sortKey is a text that is equal for equal items.
-func sortKey(item any) string {
-	text, err := json.Marshal(item) // of maps, lists and strings alone: map keys come sorted
-	if err != nil {
-		return fmt.Sprint(item)
-	}
-	return string(text)
 }

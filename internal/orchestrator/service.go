@@ -48,8 +48,8 @@ func (o *Orchestrator) Service(ctx context.Context, cluster, service string) (re
 }
 
 // describe asks for one service; release.ErrNotFound when it or its cluster does not exist.
-func (o *Orchestrator) describe(ctx context.Context, cluster, service string) (types.Service, error) {
-	out, err := awsclient.Call(ctx, o.ecs.DescribeServices, &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{service}})
+func (o *Orchestrator) describe(ctx context.Context, cluster, service string, include ...types.ServiceField) (types.Service, error) {
+	out, err := awsclient.Call(ctx, o.ecs.DescribeServices, &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{service}, Include: include})
 	if err != nil {
 		return types.Service{}, missing(err)
 	}

@@ -37,7 +37,7 @@ func (o *Orchestrator) tasks(ctx context.Context, cluster, service string) ([]re
 	both, group := errgroup.WithContext(ctx)
 	for i, status := range wanted {
 		both.Go(func() (err error) {
-			lists[i], err = o.listTasks(group, cluster, service, status)
+			lists[i], err = o.listTasks(group, &ecs.ListTasksInput{Cluster: &cluster, ServiceName: &service, DesiredStatus: status})
 			return err
 		})
 	}
@@ -58,9 +58,9 @@ func (o *Orchestrator) tasks(ctx context.Context, cluster, service string) ([]re
 	return tasks, nil
 }
 
-func (o *Orchestrator) listTasks(ctx context.Context, cluster, service string, status types.DesiredStatus) ([]string, error) {
+// listTasks gives all pages of a list of tasks, by ARN.
+func (o *Orchestrator) listTasks(ctx context.Context, in *ecs.ListTasksInput) ([]string, error) {
 	var arns []string
-	in := &ecs.ListTasksInput{Cluster: &cluster, ServiceName: &service, DesiredStatus: status}
 	for {
 		out, err := awsclient.Call(ctx, o.ecs.ListTasks, in)
 		if err != nil {
