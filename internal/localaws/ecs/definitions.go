@@ -51,7 +51,8 @@ func definitionOf(in *awsecs.RegisterTaskDefinitionInput, size taskSize, revisio
 		Compatibilities:  []types.Compatibility{types.CompatibilityEc2, types.CompatibilityFargate},
 		ExecutionRoleArn: in.ExecutionRoleArn, TaskRoleArn: in.TaskRoleArn, Volumes: []types.Volume{},
 		PlacementConstraints: in.PlacementConstraints, EphemeralStorage: in.EphemeralStorage, IpcMode: in.IpcMode, PidMode: in.PidMode,
-		Status: types.TaskDefinitionStatusActive, RegisteredAt: aws.Time(time.Now()),
+		EnableFaultInjection: in.EnableFaultInjection,
+		Status:               types.TaskDefinitionStatusActive, RegisteredAt: aws.Time(time.Now()),
 		RegisteredBy: aws.String("arn:aws:iam::000000000000:root"),
 	}
 	if def.PlacementConstraints == nil {

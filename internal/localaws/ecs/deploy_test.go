@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -206,7 +207,8 @@ func TestWhatStartsDeployment(t *testing.T) {
 	}
 	inWorld(t, func(w *world) {
 		s := w.v1(func(in *awsecs.CreateServiceInput) { in.NetworkConfiguration = network("subnet-a") })
-		second := w.register(container("app", "app:latest"))
+		second, third := w.register(container("app", "app:latest")), w.register(container("app", "app:latest"))
+		spot := []types.CapacityProviderStrategyItem{{CapacityProvider: aws.String("FARGATE_SPOT")}}
 		for _, tt := range []struct {
 			name string
 			in   awsecs.UpdateServiceInput
@@ -223,6 +225,13 @@ func TestWhatStartsDeployment(t *testing.T) {
 				TargetGroupArn: aws.String(testGroup), ContainerName: aws.String("app"), ContainerPort: aws.Int32(80),
 			}}}, true},
 			{"force", awsecs.UpdateServiceInput{ForceNewDeployment: true}, true},
+			{"what tasks may do", awsecs.UpdateServiceInput{EnableExecuteCommand: aws.Bool(true), EnableECSManagedTags: aws.Bool(true), PropagateTags: types.PropagateTagsService}, false},
+			{"placement", awsecs.UpdateServiceInput{AvailabilityZoneRebalancing: types.AvailabilityZoneRebalancingDisabled,
+				PlacementConstraints: []types.PlacementConstraint{{Type: types.PlacementConstraintTypeDistinctInstance}},
+				PlacementStrategy:    []types.PlacementStrategy{{Type: types.PlacementStrategyTypeRandom}}}, false},
+			{"a task definition, settings and force", awsecs.UpdateServiceInput{TaskDefinition: &third, ForceNewDeployment: true, DesiredCount: aws.Int32(2),
+				HealthCheckGracePeriodSeconds: aws.Int32(7), CapacityProviderStrategy: spot}, true},
+			{"back to a launch type", awsecs.UpdateServiceInput{ForceNewDeployment: true, CapacityProviderStrategy: []types.CapacityProviderStrategyItem{}}, true},
 		} {
 			before := *w.describe().CurrentServiceDeployment
 			after := w.update(&tt.in)
@@ -231,6 +240,18 @@ func TestWhatStartsDeployment(t *testing.T) {
 			}
 			w.outcome(after, types.ServiceDeploymentStatusSuccessful, time.Minute)
 			w.until("two tasks", time.Minute, func() bool { return w.describe().RunningCount == 2 })
+			if told := w.describe(); tt.in.CapacityProviderStrategy != nil && (told.LaunchType == "") != (len(told.CapacityProviderStrategy) > 0) {
+				t.Errorf("%s: launch type %q with the strategy %v", tt.name, told.LaunchType, told.CapacityProviderStrategy)
+			}
+		}
+		told := w.describe()
+		if !told.EnableExecuteCommand || !told.EnableECSManagedTags || told.PropagateTags != types.PropagateTagsService || *told.HealthCheckGracePeriodSeconds != 7 ||
+			told.AvailabilityZoneRebalancing != types.AvailabilityZoneRebalancingDisabled || len(told.PlacementConstraints) != 1 || len(told.PlacementStrategy) != 1 || *told.TaskDefinition != third {
+			t.Errorf("the service has %+v", told)
+		}
+		_, err := w.b.UpdateService(w.ctx, &awsecs.UpdateServiceInput{Service: aws.String("web"), CapacityProviderStrategy: spot})
+		if err == nil || !strings.Contains(err.Error(), "you must force a new deployment") {
+			t.Errorf("a strategy without force: %v", err)
 		}
 	})
 }

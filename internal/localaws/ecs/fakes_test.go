@@ -20,6 +20,14 @@ type auditedEngine struct {
 	look   func()
 	starts map[string]int
 	calls  []string // KIND CONTAINER, in order
+	specs  map[string]engine.ContainerSpec
+}
+
+// spec is what a container was started with.
+func (e *auditedEngine) spec(id string) engine.ContainerSpec {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.specs[id]
 }
 
 // watch has look called whenever the engine is used, on the goroutine that uses it.
@@ -49,6 +57,9 @@ func (e *auditedEngine) CreateSandbox(ctx context.Context, id string) (engine.Sa
 
 func (e *auditedEngine) Start(ctx context.Context, spec engine.ContainerSpec) error {
 	e.note("start", spec.ID)
+	e.mu.Lock()
+	e.specs[spec.ID] = spec
+	e.mu.Unlock()
 	return e.Engine.Start(ctx, spec)
 }
 

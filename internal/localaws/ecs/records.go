@@ -105,6 +105,7 @@ type task struct {
 	WasHealthy               bool
 	Counted                  bool            // its failure was counted
 	Token                    string          // of the RunTask that started it
+	Request                  string          // what that asked for: requestOf
 	Targets                  map[string]bool // target group ARN → healthy now
 	IP                       string
 	Gateway                  string

@@ -59,7 +59,7 @@ func TestClientTokens(t *testing.T) {
 			t.Errorf("tasks %s and %s of one request", first, second)
 		}
 		_, err := w.b.RunTask(w.ctx, &awsecs.RunTaskInput{TaskDefinition: aws.String("web"), ClientToken: aws.String("t"), Count: aws.Int32(2)})
-		wantCode(t, err, "ConflictException", "The clientToken was used before, with other parameters.")
+		wantCode(t, err, "ConflictException", "The provided clientToken is already in use with a different RunTask request.")
 		if other := w.run(nil); other == first {
 			t.Error("a request without a token is taken for another")
 		}

@@ -167,6 +167,7 @@ func (b *Backend) startTasks(s *service, n int) {
 		t := newTask(s.Region, s.Cluster, d)
 		t.Service, t.Revision = s.Name, s.Revision
 		t.T.Group, t.T.StartedBy, t.T.LaunchType = aws.String("service:"+s.Name), aws.String(rev.ID), s.Def.LaunchType
+		t.T.Tags = propagated(s.Def.PropagateTags, nil, d, s.Def.Tags)
 		b.launch(t, d)
 		ids = append(ids, "(task "+t.id()+")")
 	}

@@ -2,7 +2,6 @@ package ecs
 
 import (
 	"context"
-	"reflect"
 	"slices"
 	"time"
 
@@ -78,7 +77,11 @@ func newService(c *cluster, in *awsecs.CreateServiceInput, d *taskDefinition) *s
 		LaunchType: in.LaunchType, CapacityProviderStrategy: in.CapacityProviderStrategy, PlatformVersion: in.PlatformVersion,
 		PropagateTags: in.PropagateTags, EnableECSManagedTags: in.EnableECSManagedTags, EnableExecuteCommand: in.EnableExecuteCommand,
 		PlacementConstraints: in.PlacementConstraints, PlacementStrategy: in.PlacementStrategy, RoleArn: in.Role, Tags: in.Tags,
-		SchedulingStrategy: types.SchedulingStrategyReplica, Events: []types.ServiceEvent{}, ServiceRegistries: []types.ServiceRegistry{},
+		AvailabilityZoneRebalancing: in.AvailabilityZoneRebalancing,
+		SchedulingStrategy:          types.SchedulingStrategyReplica, Events: []types.ServiceEvent{}, ServiceRegistries: []types.ServiceRegistry{},
+	}
+	if s.Def.AvailabilityZoneRebalancing == "" {
+		s.Def.AvailabilityZoneRebalancing = types.AvailabilityZoneRebalancingEnabled // of a service that is created; an old one has none
 	}
 	if s.Def.DeploymentController == nil {
 		s.Def.DeploymentController = &types.DeploymentController{Type: types.DeploymentControllerTypeEcs}
@@ -139,6 +142,8 @@ func checkCreate(in *awsecs.CreateServiceInput) error {
 		return unavailable("service registries")
 	case len(in.VolumeConfigurations) > 0 || len(in.VpcLatticeConfigurations) > 0 || len(in.GatewayConnectors) > 0:
 		return unavailable("volume, VPC Lattice and gateway configurations")
+	case in.LaunchType != "" && len(in.CapacityProviderStrategy) > 0:
+		return invalid("Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
 	}
 	return checkConfiguration(in.DeploymentConfiguration)
 }
@@ -197,103 +202,6 @@ func (b *Backend) ensureTargetGroups(ctx context.Context, s *service) error {
 		}
 	}
 	return nil
-}
-
-// UpdateService changes a service. Whatever changes what tasks are made from starts a new deployment, which overtakes
-// one that is in flight; a new desired count alone does not.
-func (b *Backend) UpdateService(ctx context.Context, in *awsecs.UpdateServiceInput) (*awsecs.UpdateServiceOutput, error) {
-	if err := checkUpdate(in); err != nil {
-		return nil, err
-	}
-	b.lock()
-	defer b.unlock()
-	s, err := b.service(ctx, in.Cluster, in.Service)
-	if err != nil {
-		return nil, err
-	}
-	if !s.active() {
-		return nil, &types.ServiceNotActiveException{Message: aws.String("Service was not ACTIVE.")}
-	}
-	d, err := b.wanted(s, in)
-	if err != nil {
-		return nil, err
-	}
-	changed := *s
-	apply(&changed, in, d)
-	anew := in.ForceNewDeployment || differ(s.Def, changed.Def)
-	if err := checkBalancers(changed.Def.LoadBalancers, d); err != nil {
-		return nil, err
-	}
-	if in.LoadBalancers != nil {
-		if err := b.ensureTargetGroups(ctx, &changed); err != nil {
-			return nil, err
-		}
-	}
-	s.Def = changed.Def
-	s.Steady = false
-	if anew {
-		b.deploy(s, d)
-	}
-	b.saveService(s)
-	b.wake(s.key())
-	view := b.serviceView(s)
-	return &awsecs.UpdateServiceOutput{Service: &view}, nil
-}
-
-// wanted is the task definition that an update asks for. A service keeps the one that it has, also when that is inactive
-// by now. The lock is held.
-func (b *Backend) wanted(s *service, in *awsecs.UpdateServiceInput) (*taskDefinition, error) {
-	if in.TaskDefinition == nil {
-		return b.definition(s.Region, s.Def.TaskDefinition)
-	}
-	return b.usable(s.Region, in.TaskDefinition)
-}
-
-func checkUpdate(in *awsecs.UpdateServiceInput) error {
-	switch {
-	case in.DeploymentController != nil && in.DeploymentController.Type != types.DeploymentControllerTypeEcs:
-		return unavailable("the deployment controller " + string(in.DeploymentController.Type))
-	case in.DesiredCount != nil && *in.DesiredCount < 0:
-		return invalid("Desired count must be 0 or more.")
-	case in.ServiceConnectConfiguration != nil && in.ServiceConnectConfiguration.Enabled:
-		return unavailable("Service Connect")
-	case len(in.ServiceRegistries) > 0:
-		return unavailable("service registries")
-	case len(in.VolumeConfigurations) > 0 || len(in.VpcLatticeConfigurations) > 0 || len(in.GatewayConnectors) > 0:
-		return unavailable("volume, VPC Lattice and gateway configurations")
-	}
-	return checkConfiguration(in.DeploymentConfiguration)
-}
-
-// differ reports whether a change is one of what tasks are made from.
-func differ(before, after types.Service) bool {
-	return *before.TaskDefinition != *after.TaskDefinition || aws.ToString(before.PlatformVersion) != aws.ToString(after.PlatformVersion) ||
-		!reflect.DeepEqual(before.NetworkConfiguration, after.NetworkConfiguration) ||
-		!reflect.DeepEqual(before.LoadBalancers, after.LoadBalancers) ||
-		!reflect.DeepEqual(before.CapacityProviderStrategy, after.CapacityProviderStrategy)
-}
-
-func apply(s *service, in *awsecs.UpdateServiceInput, d *taskDefinition) {
-	s.Def.TaskDefinition = d.Def.TaskDefinitionArn
-	s.Def.DeploymentConfiguration = completeConfiguration(s.Def.DeploymentConfiguration, in.DeploymentConfiguration)
-	if in.DesiredCount != nil {
-		s.Def.DesiredCount = *in.DesiredCount
-	}
-	if in.NetworkConfiguration != nil {
-		s.Def.NetworkConfiguration = in.NetworkConfiguration
-	}
-	if in.LoadBalancers != nil {
-		s.Def.LoadBalancers = in.LoadBalancers
-	}
-	if in.HealthCheckGracePeriodSeconds != nil {
-		s.Def.HealthCheckGracePeriodSeconds = in.HealthCheckGracePeriodSeconds
-	}
-	if in.CapacityProviderStrategy != nil {
-		s.Def.CapacityProviderStrategy = in.CapacityProviderStrategy
-	}
-	if in.PlatformVersion != nil {
-		s.Def.PlatformVersion = in.PlatformVersion
-	}
 }
 
 // DescribeServices describes up to ten services; those that do not exist are failures.

@@ -33,6 +33,9 @@ func (b *Backend) ListTasks(ctx context.Context, in *awsecs.ListTasksInput) (*aw
 			return nil, err
 		}
 	}
+	if in.StartedBy != nil && (in.ServiceName != nil || in.Family != nil || in.ContainerInstance != nil || in.LaunchType != "") {
+		return nil, invalid("When you specify startedBy as the filter, it must be the only filter that you use.")
+	}
 	var arns []string
 	for _, t := range b.memory.tasks {
 		if t.Region == c.Region && t.Cluster == c.Name && *t.T.DesiredStatus == wanted && matches(t, in) {
@@ -105,94 +108,6 @@ func (b *Backend) StopTask(ctx context.Context, in *awsecs.StopTaskInput) (*awse
 	return &awsecs.StopTaskOutput{Task: &view}, nil
 }
 
-// RunTask starts tasks that belong to no service.
-func (b *Backend) RunTask(ctx context.Context, in *awsecs.RunTaskInput) (*awsecs.RunTaskOutput, error) {
-	count := int(*orInt32(in.Count, 1))
-	if count < 1 || count > 10 {
-		return nil, invalid("Count must be between 1 and 10.")
-	}
-	b.lock()
-	defer b.unlock()
-	c, err := b.cluster(ctx, in.Cluster)
-	if err != nil {
-		return nil, err
-	}
-	d, err := b.usable(c.Region, in.TaskDefinition)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkOverrides(in.Overrides, d); err != nil {
-		return nil, err
-	}
-	if again, err := b.startedBefore(c, d, in, count); again != nil || err != nil {
-		return again, err
-	}
-	if b.running == nil {
-		return nil, &types.ServerException{Message: aws.String("local ECS is stopping.")}
-	}
-	out := &awsecs.RunTaskOutput{Tasks: []types.Task{}, Failures: []types.Failure{}}
-	for range count {
-		t := newTask(c.Region, c.Name, d)
-		t.T.StartedBy, t.T.LaunchType, t.T.Tags = in.StartedBy, in.LaunchType, in.Tags
-		t.T.Group, t.Token = in.Group, aws.ToString(in.ClientToken)
-		if in.Group == nil {
-			t.T.Group = aws.String("family:" + *d.Def.Family)
-		}
-		if in.Overrides != nil {
-			t.T.Overrides = in.Overrides
-		}
-		b.launch(t, d)
-		out.Tasks = append(out.Tasks, taskView(t))
-	}
-	return out, nil
-}
-
-// startedBefore answers a request that is sent again, because its first answer was lost, with the tasks that it started: a
-// migration must not run twice. The lock is held.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html
-func (b *Backend) startedBefore(c *cluster, d *taskDefinition, in *awsecs.RunTaskInput, count int) (*awsecs.RunTaskOutput, error) {
-	if aws.ToString(in.ClientToken) == "" {
-		return nil, nil
-	}
-	var started []*task
-	for _, t := range b.memory.tasks {
-		if t.Token == *in.ClientToken && t.Region == c.Region && t.Cluster == c.Name {
-			started = append(started, t)
-		}
-	}
-	if len(started) == 0 {
-		return nil, nil
-	}
-	slices.SortFunc(started, func(x, y *task) int { return strings.Compare(x.arn(), y.arn()) })
-	out := &awsecs.RunTaskOutput{Tasks: []types.Task{}, Failures: []types.Failure{}}
-	for _, t := range started {
-		if len(started) != count || *t.T.TaskDefinitionArn != *d.Def.TaskDefinitionArn {
-			return nil, &types.ConflictException{Message: aws.String("The clientToken was used before, with other parameters."), ResourceIds: []string{t.arn()}}
-		}
-		out.Tasks = append(out.Tasks, taskView(t))
-	}
-	return out, nil
-}
-
-func checkOverrides(o *types.TaskOverride, d *taskDefinition) error {
-	if o == nil {
-		return nil
-	}
-	if _, ok := parseSize(o.Memory, "gb"); !ok {
-		return invalid("Invalid 'memory' setting for task.")
-	}
-	for _, c := range o.ContainerOverrides {
-		known := slices.ContainsFunc(d.Def.ContainerDefinitions, func(have types.ContainerDefinition) bool { return *have.Name == aws.ToString(c.Name) })
-		if !known {
-			return invalid("Override for container named %s is not a container in the TaskDefinition.", aws.ToString(c.Name))
-		}
-		if what := refusedOfOverride(c); what != "" {
-			return unavailable(what + " in overrides")
-		}
-	}
-	return nil
-}
-
 // resource is something that can carry tags.
 type resource struct {
 	tags *[]types.Tag
@@ -236,9 +151,8 @@ func (b *Backend) TagResource(ctx context.Context, in *awsecs.TagResourceInput) 
 		merged = slices.DeleteFunc(merged, func(have types.Tag) bool { return aws.ToString(have.Key) == aws.ToString(tag.Key) })
 		merged = append(merged, tag)
 	}
-	const most = 50
-	if len(merged) > most {
-		return nil, invalid("A resource can have at most %d tags.", most)
+	if err := checkTags(merged); err != nil {
+		return nil, err
 	}
 	*r.tags = merged
 	return &awsecs.TagResourceOutput{}, r.save()

@@ -15,6 +15,7 @@ import (
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/simulated"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/store"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/wire"
@@ -65,7 +66,7 @@ func newWorld(t testing.TB) *world {
 	w.images = &fakeImages{tags: map[string]string{}, gone: map[string]bool{}, behaviours: map[string]simulated.Behaviour{}}
 	w.balancer = &fakeBalancer{groups: map[string]map[string]time.Time{}}
 	w.logs = &fakeLogs{groups: map[string]bool{}, lines: map[string][]string{}}
-	w.engine = &auditedEngine{Engine: simulated.New(w.images.script), starts: map[string]int{}}
+	w.engine = &auditedEngine{Engine: simulated.New(w.images.script), starts: map[string]int{}, specs: map[string]engine.ContainerSpec{}}
 	return w
 }
 
