@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
 const taskJSON = `{
@@ -171,6 +173,22 @@ func FuzzDecode(f *testing.F) {
 					t.Fatalf("a problem without a place: %v", p)
 				}
 			}
+		}
+		if line, column := memberPosition(raw, "tags"); line < 1 || column < 1 {
+			t.Fatalf("tags at %d:%d of %q", line, column, raw)
+		}
+	})
+}
+
+// FuzzSettings: what CreateService takes, UpdateService takes as well, as far as it is settable.
+func FuzzSettings(f *testing.F) {
+	f.Add([]byte(`{"serviceName": "a", "desiredCount": 0, "enableExecuteCommand": false, "tags": [{"key": "a"}], "loadBalancers": [], "launchType": "EC2"}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		def := release.Definition{ServicePath: "s.json", Service: raw}
+		_, wrong := decode[ecs.CreateServiceInput](def.ServicePath, raw)
+		in, _, err := settingsOf(def)
+		if len(raw) > 0 && (err != nil) != (wrong != nil) || in == nil && err == nil {
+			t.Fatalf("%q: %v, as a whole %v", raw, err, wrong)
 		}
 	})
 }
