@@ -9,6 +9,8 @@
 //	CRASH_AFTER  exit after this long ("5s"), with the code of CRASH or 1
 //	UNHEALTHY    1: /health answers 503
 //	EAT_MEMORY   hold this many MiB
+//
+// With -migrate it stands for a database migration instead: it takes MIGRATE_FOR ("2s") and exits with MIGRATE_EXIT.
 package main
 
 import (
@@ -33,6 +35,7 @@ const drainTimeout = 8 * time.Second
 
 func main() {
 	check := flag.Bool("check", false, "ask the app in this container whether it is healthy, and exit with 0 or 1")
+	migrate := flag.Bool("migrate", false, "stand for a database migration, and exit")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -42,6 +45,9 @@ func main() {
 			os.Exit(1)
 		}
 		return
+	}
+	if *migrate {
+		os.Exit(runMigration(ctx, os.Getenv, os.Stdout))
 	}
 	os.Exit(run(ctx, os.Getenv, os.Stdout))
 }

@@ -25,6 +25,12 @@ func (k Killed) Last() string {
 
 // KillAt runs a release command and kills it (SIGKILL) as soon as it has reported its nth event, counted from 1.
 func (s *Stage) KillAt(ctx context.Context, n int, args ...string) (Killed, error) {
+	return s.KillWhen(ctx, func(events []string) bool { return len(events) == n }, args...)
+}
+
+// KillWhen runs a release command and kills it (SIGKILL) as soon as it has reported an event with which all of them so
+// far, by their kinds, are reason enough.
+func (s *Stage) KillWhen(ctx context.Context, enough func(events []string) bool, args ...string) (Killed, error) {
 	command := s.Command(ctx, append(args, "--output", "json")...)
 	stdout, err := command.StdoutPipe()
 	if err != nil {
@@ -40,7 +46,7 @@ func (s *Stage) KillAt(ctx context.Context, n int, args ...string) (Killed, erro
 			return killed, err
 		}
 		killed.Events = append(killed.Events, kind)
-		if len(killed.Events) == n {
+		if enough(killed.Events) {
 			killed.Ended = false
 			if err := command.Process.Kill(); err != nil {
 				return killed, fmt.Errorf("kill %v: %w", args, err)
