@@ -61,6 +61,7 @@ func (w *waiting) await(ctx context.Context, t *testing.T) (release.Task, error)
 func TestAwaitTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWaiting(t)
+		w.journal.page = 100 // of CloudWatch Logs it is thousands: pages of three would make most of the calls fail
 		trouble := 0
 		for _, call := range []string{"DescribeTasks", "FilterLogEvents"} {
 			answer := map[string]awstest.Handler{"DescribeTasks": w.describeTasks, "FilterLogEvents": w.journal.filter}[call]
