@@ -34,6 +34,8 @@ type Service struct {
 	// Capitalised says for which of the SDK's structs the members begin with a capital letter in AWS JSON, as in Go;
 	// nil: for none. ECR's Tag is one, and all of Secrets Manager's are.
 	Capitalised func(reflect.Type) bool
+	// ValidationCode is the code of a *ValidationError; empty: InvalidParameterException.
+	ValidationCode string
 	// MaxBody limits request bodies, in bytes; 0: DefaultMaxBody.
 	MaxBody int64
 }
@@ -81,13 +83,14 @@ type endpoint struct {
 	operations map[string]operation
 	known      []string
 	maxBody    int64
+	validation string // Service.ValidationCode
 }
 
 func newEndpoint(s Service) (*endpoint, error) {
 	if s.Name == "" || s.Backend == nil || (s.TargetPrefix == "") == (s.QueryVersion == "") {
 		return nil, fmt.Errorf("wire: the service %q needs a name, a backend, and either a target prefix or a Query version", s.Name)
 	}
-	e := &endpoint{name: s.Name, operations: operationsOf(s.Backend), known: s.Operations, maxBody: s.MaxBody}
+	e := &endpoint{name: s.Name, operations: operationsOf(s.Backend), known: s.Operations, maxBody: s.MaxBody, validation: s.ValidationCode}
 	if e.maxBody == 0 {
 		e.maxBody = DefaultMaxBody
 	}
@@ -182,7 +185,16 @@ func (h *handler) serve(r *http.Request, c *call) (any, error) {
 		return nil, err
 	}
 	ctx := WithCaller(r.Context(), Caller{Region: claim.region, AccessKey: claim.accessKey})
-	return e.run(ctx, c.operation, func(into reflect.Value) error { return e.protocol.decode(r, body, into) })
+	out, err := e.run(ctx, c.operation, func(into reflect.Value) error { return e.protocol.decode(r, body, into) })
+	return out, e.coded(err)
+}
+
+// coded gives a broken constraint the code that this service has for it.
+func (e *endpoint) coded(err error) error {
+	if invalid := new(ValidationError); errors.As(err, &invalid) {
+		return &ValidationError{violations: invalid.violations, code: e.validation}
+	}
+	return err
 }
 
 func (h *handler) names() []string {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -11,8 +12,14 @@ import (
 )
 
 // ValidationError says which members of an input break the service model's constraints, in AWS's words. JSON services
-// send it as InvalidParameterException, Query services as ValidationError.
-type ValidationError struct{ violations []string }
+// send it with their Service.ValidationCode, Query services as ValidationError.
+type ValidationError struct {
+	violations []string
+	code       string // of the service that was called; empty: the default
+}
+
+// defaultValidationCode is what ECS, ECR and CloudWatch Logs call it.
+const defaultValidationCode = "InvalidParameterException"
 
 var _ smithy.APIError = (*ValidationError)(nil)
 
@@ -20,7 +27,7 @@ var _ smithy.APIError = (*ValidationError)(nil)
 func (e *ValidationError) Error() string { return e.ErrorCode() + ": " + e.ErrorMessage() }
 
 // ErrorCode implements smithy.APIError.
-func (e *ValidationError) ErrorCode() string { return "InvalidParameterException" }
+func (e *ValidationError) ErrorCode() string { return cmp.Or(e.code, defaultValidationCode) }
 
 // ErrorMessage implements smithy.APIError: "N validation errors detected: …; …".
 func (e *ValidationError) ErrorMessage() string {
