@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/config"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 	"github.com/spf13/cobra"
 )
@@ -47,6 +48,10 @@ func exit(code int, err error) error { return &exitError{code: code, err: err} }
 // Main runs one command and gives the exit code. The first interrupt asks the command to stop, which it does with a word
 // on what goes on without it; the second ends the program at once.
 func Main(sys System, args []string) int {
+	if err := localaws.BecomeShim(os.Args); err != nil {
+		complain(sys.Stderr, err)
+		return release.ExitInternal
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 2)

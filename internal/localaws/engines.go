@@ -90,3 +90,8 @@ func stopContainer(ctx context.Context, e engine.Engine, id string, log *slog.Lo
 		log.WarnContext(ctx, "cannot stop container in order; killing it", "container", id, "error", err)
 	}
 }
+
+// BecomeShim must be the first thing that a program does which calls Serve: the container engine starts that program anew
+// to hand a container its secrets. It returns nil at once when the process is not started for that; after an error the
+// process must end. args are the process's own, the program first.
+func BecomeShim(args []string) error { return containerd.BecomeShim(args) }

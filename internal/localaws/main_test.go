@@ -26,6 +26,10 @@ const patience = 2 * time.Minute
 const serveVariable = "LOCALAWS_TEST_SERVE"
 
 func TestMain(m *testing.M) {
+	if err := BecomeShim(os.Args); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	if text, ok := os.LookupEnv(serveVariable); ok {
 		os.Exit(serveForTest(text))
 	}

@@ -86,6 +86,9 @@ type ContainerSpec struct {
 	Entrypoint []string
 	Command    []string
 	Env        []string // NAME=value; wins over the image's own
+	// SecretEnv is more of Env, whose values are secret: they are in the container's process, and on disk only in what goes
+	// when the container goes. No error, log or database has them.
+	SecretEnv  []string
 	WorkingDir string
 	User       string
 	Hostname   string

@@ -52,6 +52,9 @@ func (e *Engine) adopt(ctx context.Context) error {
 	for id := range known {
 		e.watch(id)
 	}
+	if err := e.sweepExecs(); err != nil {
+		return err
+	}
 	if err := e.sweepNetwork(ctx, e.sandboxRecords()); err != nil {
 		return err
 	}

@@ -19,7 +19,6 @@ import (
 	runcoptions "github.com/containerd/containerd/api/types/runc/options"
 	client "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/images"
-	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/containerd/errdefs"
 	"github.com/containerd/platforms"
 	"github.com/moby/sys/signal"
@@ -112,7 +111,7 @@ func (e *Engine) run(ctx context.Context, spec engine.ContainerSpec, sandbox san
 	if err != nil {
 		return fmt.Errorf("create container: %w", err)
 	}
-	task, err := container.NewTask(ctx, cio.LogFile(e.layout.logFile(spec.ID)))
+	task, err := e.newTask(ctx, spec, container)
 	if err != nil {
 		return fmt.Errorf("create task: %w", err)
 	}

@@ -46,6 +46,8 @@ type Engine struct {
 	end   context.CancelFunc
 	tasks sync.WaitGroup // what runs until life ends
 
+	shimCopied bool // see secretShim
+
 	mu      sync.Mutex
 	watches map[string]*watch // by container, for those that were not removed
 }

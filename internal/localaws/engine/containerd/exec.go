@@ -4,7 +4,9 @@ package containerd
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -81,14 +83,16 @@ func (e *Engine) newExec(ctx context.Context, id string, command []string, outpu
 	if err != nil {
 		return nil, fmt.Errorf("exec in container %s: %w", id, err)
 	}
-	spec, err := container.Spec(ctx)
+	process, err := e.process(id)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s is not running", engine.ErrNotFound, id)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("exec in container %s: %w", id, err)
 	}
-	process := *spec.Process
 	process.Args = command
 	streams := cio.NewCreator(cio.WithStreams(nil, output, output), cio.WithFIFODir(e.layout.fifos()))
-	p, err := task.Exec(ctx, "exec-"+uuid.NewString(), &process, streams)
+	p, err := task.Exec(ctx, "exec-"+uuid.NewString(), process, streams)
 	if err != nil {
 		return nil, fmt.Errorf("exec in container %s: %w", id, err)
 	}

@@ -30,3 +30,6 @@ func (*Engine) BuildKitAddress() string { return "" }
 
 // Shutdown has nothing to stop on this system.
 func (*Engine) Shutdown(context.Context) error { return nil }
+
+// BecomeShim has nothing to become on this system.
+func BecomeShim([]string) error { return nil }
