@@ -4,12 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	asm "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	awsssm "github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/ecr"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/ecs"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/elb"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/logs"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/secrets"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/ssm"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/wire"
 )
 
 // images is ECR as ECS sees it.
@@ -59,4 +69,92 @@ func (s sink) Put(ctx context.Context, region, group, stream string, lines []ecs
 		converted[i] = logs.Line(line)
 	}
 	return s.Backend.Put(ctx, region, group, stream, converted)
+}
+
+// vault is Secrets Manager and Parameter Store as ECS sees them.
+type vault struct {
+	secrets *secrets.Backend
+	ssm     *ssm.Backend
+}
+
+var _ ecs.Secrets = vault{}
+
+// Secret implements ecs.Secrets. An ARN of another account stands for the secret of that name here, whatever its random
+// suffix, so that the task definition that AWS takes works unchanged.
+func (v vault) Secret(ctx context.Context, region string, q ecs.SecretQuery) (string, error) {
+	var missing *asm.ResourceNotFoundException
+	var first error
+	for _, id := range localNames(q.ID) {
+		out, err := v.secrets.GetSecretValue(wire.WithCaller(ctx, wire.Caller{Region: region}), &secretsmanager.GetSecretValueInput{
+			SecretId: &id, VersionStage: unlessEmpty(q.Stage), VersionId: unlessEmpty(q.Version),
+		})
+		if err == nil {
+			return aws.ToString(out.SecretString), nil
+		}
+		if first == nil {
+			first = err
+		}
+		if !errors.As(err, &missing) {
+			break
+		}
+	}
+	return "", first
+}
+
+func unlessEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// foreignSecret is the resource of a secret's ARN, with the random suffix apart where there could be one.
+var foreignSecret = regexp.MustCompile(`^secret:(.+?)(-[A-Za-z0-9]{6})?$`)
+
+// localNames are the ids under which a secret may be here, the likeliest first.
+func localNames(id string) []string {
+	named, err := arn.Parse(id)
+	if err != nil || named.AccountID == wire.AccountID {
+		return []string{id}
+	}
+	parts := foreignSecret.FindStringSubmatch(named.Resource)
+	if parts == nil {
+		return []string{id}
+	}
+	if parts[2] == "" {
+		return parts[1:2]
+	}
+	return []string{parts[1], parts[1] + parts[2]}
+}
+
+// Parameters implements ecs.Secrets. An ARN of another account stands for the parameter of that name here.
+func (v vault) Parameters(ctx context.Context, region string, names []string) (map[string]string, []string, error) {
+	asked := map[string]string{} // as it is here → as it was asked for
+	in := &awsssm.GetParametersInput{WithDecryption: aws.Bool(true)}
+	for _, name := range names {
+		here := name
+		if named, err := arn.Parse(name); err == nil {
+			named.AccountID = wire.AccountID
+			here = named.String()
+		}
+		asked[here] = name
+		in.Names = append(in.Names, here)
+	}
+	out, err := v.ssm.GetParameters(wire.WithCaller(ctx, wire.Caller{Region: region}), in)
+	if err != nil {
+		return nil, nil, err
+	}
+	values := map[string]string{}
+	for _, p := range out.Parameters {
+		for _, id := range []*string{p.Name, p.ARN} {
+			if name, ok := asked[*id+aws.ToString(p.Selector)]; ok {
+				values[name] = *p.Value
+			}
+		}
+	}
+	var missing []string
+	for _, here := range out.InvalidParameters {
+		missing = append(missing, asked[here])
+	}
+	return values, missing, nil
 }

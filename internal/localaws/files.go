@@ -21,6 +21,7 @@ func (d dir) address() string     { return d.path("address") }      // where the
 func (d dir) credentials() string { return d.path("credentials.json") }
 func (d dir) log() string         { return d.path("local.log") }
 func (d dir) state() string       { return d.path("state.db") }
+func (d dir) secretKey() string   { return d.path("secrets.key") } // what the secret values in the state are sealed with
 func (d dir) images() string      { return d.path("ecr") }
 func (d dir) events() string      { return d.path("logs") }
 func (d dir) engine() string      { return d.path("engine") } // package containerd's
@@ -30,7 +31,7 @@ func (d dir) path(name string) string { return filepath.Join(string(d), name) }
 // owned is everything in the directory, in the order in which Reset removes it. What else is there is not ours.
 func (d dir) owned() []string {
 	return []string{
-		d.engine(), d.images(), d.events(), d.state(), d.info(), d.address(), d.credentials(), d.log(), d.log() + ".old",
+		d.engine(), d.images(), d.events(), d.state(), d.secretKey(), d.info(), d.address(), d.credentials(), d.log(), d.log() + ".old",
 		d.serverLock(), d.controlLock(),
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/elb"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/logs"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/seal"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/secrets"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/ssm"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/store"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/sts"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/wire"
@@ -43,8 +46,12 @@ func assemble(o Options, info Info, keys keyPair, state *store.Store, containers
 	if err != nil {
 		return nil, err
 	}
+	stored, err := openVault(state, d.secretKey())
+	if err != nil {
+		return nil, err
+	}
 	p.ecs, err = ecs.New(ecs.Config{
-		Store: state, Engine: containers, Images: images{p.ecr}, LoadBalancer: balancer{p.elb}, Logs: sink{events},
+		Store: state, Engine: containers, Images: images{p.ecr}, LoadBalancer: balancer{p.elb}, Logs: sink{events}, Secrets: stored,
 		Log: o.Log, SteadyAfter: o.SteadyAfter, HealthyAfter: o.HealthyAfter, TargetPatience: targetPatience,
 	})
 	if err != nil {
@@ -54,12 +61,27 @@ func assemble(o Options, info Info, keys keyPair, state *store.Store, containers
 		return nil, err
 	}
 	p.api, err = wire.NewHandler(wire.Config{
-		Services:    []wire.Service{(&sts.Backend{}).Service(), p.ecr.Service(), p.ecs.Service(), events.Service()},
+		Services: []wire.Service{
+			(&sts.Backend{}).Service(), p.ecr.Service(), p.ecs.Service(), events.Service(), stored.secrets.Service(), stored.ssm.Service(),
+		},
 		Credentials: keys.secretOf,
 		Log:         o.Log,
 	})
 	p.control = &control{parts: &p, info: info}
 	return &p, err
+}
+
+// openVault opens what keeps secret values.
+func openVault(state *store.Store, key string) (v vault, err error) {
+	box, err := seal.Open(key)
+	if err != nil {
+		return v, err
+	}
+	if v.secrets, err = secrets.New(secrets.Config{Store: state, Box: box}); err != nil {
+		return v, err
+	}
+	v.ssm, err = ssm.New(ssm.Config{Store: state, Box: box})
+	return v, err
 }
 
 // handler shares the one listener: the registry has /v2/ (OCI distribution specification), and everything that is not

@@ -30,6 +30,7 @@ type Config struct {
 	Images       Images
 	LoadBalancer LoadBalancer
 	Logs         LogSink
+	Secrets      Secrets
 	Log          *slog.Logger
 	SteadyAfter  time.Duration
 	// HealthyAfter is how long a task must run to count although its checks pass and its targets are healthy; 0: no time.
@@ -55,7 +56,7 @@ type Backend struct {
 
 // New loads the state.
 func New(cfg Config) (*Backend, error) {
-	if cfg.Store == nil || cfg.Engine == nil || cfg.Images == nil || cfg.LoadBalancer == nil || cfg.Logs == nil {
+	if cfg.Store == nil || cfg.Engine == nil || cfg.Images == nil || cfg.LoadBalancer == nil || cfg.Logs == nil || cfg.Secrets == nil {
 		return nil, errors.New("ecs: a part is missing from its configuration")
 	}
 	if cfg.Log == nil {

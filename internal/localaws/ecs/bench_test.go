@@ -34,7 +34,7 @@ func inRealTime(tb testing.TB, tasks int) *world {
 	tb.Helper()
 	w := newWorld(tb)
 	var err error
-	w.b, err = New(Config{Store: w.store, Engine: w.engine, Images: w.images, LoadBalancer: w.balancer, Logs: w.logs})
+	w.b, err = New(Config{Store: w.store, Engine: w.engine, Images: w.images, LoadBalancer: w.balancer, Logs: w.logs, Secrets: w.secrets})
 	w.check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -15,7 +15,7 @@ import (
 
 // startContainers starts a task's containers in the order of their dependencies. They are watched on life, not on
 // starting: a stop must not end the watching.
-func (b *Backend) startContainers(life, starting context.Context, t *task, d *taskDefinition, r *runner, images map[string]pulled) error {
+func (b *Backend) startContainers(life, starting context.Context, t *task, d *taskDefinition, r *runner, from supplies) error {
 	ordered, err := startOrder(d.Def.ContainerDefinitions)
 	if err != nil {
 		return err
@@ -27,7 +27,8 @@ func (b *Backend) startContainers(life, starting context.Context, t *task, d *ta
 		if starting.Err() != nil {
 			return nil
 		}
-		spec := containerSpec(t, d, c, images[*c.Name])
+		spec := containerSpec(t, d, c, from.images[*c.Name])
+		spec.SecretEnv = from.secrets[*c.Name]
 		if err := b.work.through(starting, func() error { return b.Engine.Start(starting, spec) }); err != nil {
 			if starting.Err() != nil {
 				return nil

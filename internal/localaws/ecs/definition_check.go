@@ -62,6 +62,9 @@ func checkContainer(c types.ContainerDefinition, in *awsecs.RegisterTaskDefiniti
 	if err := checkPorts(c, in.NetworkMode); err != nil {
 		return err
 	}
+	if err := checkSecrets(c, in); err != nil {
+		return err
+	}
 	return checkLogging(c)
 }
 

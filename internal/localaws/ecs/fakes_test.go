@@ -231,3 +231,45 @@ func (f *fakeLogs) all() map[string][]string {
 	}
 	return clone
 }
+
+// fakeSecrets has secrets by ID, stage and version, and parameters by name or ARN; both by region.
+type fakeSecrets struct {
+	mu         sync.Mutex
+	secrets    map[string]map[SecretQuery]string
+	parameters map[string]map[string]string
+	refuse     error // of every call
+}
+
+func (f *fakeSecrets) Secret(_ context.Context, region string, q SecretQuery) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refuse != nil {
+		return "", f.refuse
+	}
+	value, ok := f.secrets[region][q]
+	if !ok {
+		return "", errors.New("ResourceNotFoundException: Secrets Manager can't find the specified secret.")
+	}
+	return value, nil
+}
+
+func (f *fakeSecrets) Parameters(_ context.Context, region string, names []string) (map[string]string, []string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refuse != nil {
+		return nil, nil, f.refuse
+	}
+	if len(names) > 10 {
+		return nil, nil, fmt.Errorf("ValidationException: %d names", len(names))
+	}
+	values := map[string]string{}
+	var missing []string
+	for _, name := range names {
+		if value, ok := f.parameters[region][name]; ok {
+			values[name] = value
+		} else {
+			missing = append(missing, name)
+		}
+	}
+	return values, missing, nil
+}

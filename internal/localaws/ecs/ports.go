@@ -65,3 +65,20 @@ type LogLine struct {
 	At   time.Time
 	Text string
 }
+
+// Secrets is where the values of container secrets are. Local AWS's Secrets Manager and Parameter Store implement it. An
+// error begins with the code of the API that was asked ("ResourceNotFoundException: …") and never holds a value.
+type Secrets interface {
+	// Secret gives a secret's text as GetSecretValue does; empty for one that is bytes.
+	Secret(ctx context.Context, region string, q SecretQuery) (string, error)
+	// Parameters gives the decrypted values of at most ten parameters, by the names or ARNs asked for, and those of the ones
+	// that are not there, as GetParameters does.
+	Parameters(ctx context.Context, region string, names []string) (values map[string]string, missing []string, err error)
+}
+
+// SecretQuery names a version of a secret.
+type SecretQuery struct {
+	ID      string // ARN
+	Stage   string // empty: AWSCURRENT, unless Version is there
+	Version string // empty: any
+}

@@ -44,7 +44,7 @@ func refusedOfContainer(c types.ContainerDefinition) string {
 		linux = &types.LinuxParameters{}
 	}
 	return first(
-		refusal{len(c.Secrets) > 0, "secrets (give local AWS plain values in `environment`)"},
+		refusal{c.LogConfiguration != nil && len(c.LogConfiguration.SecretOptions) > 0, "logConfiguration.secretOptions"},
 		refusal{len(c.EnvironmentFiles) > 0, "environmentFiles"},
 		refusal{len(c.MountPoints) > 0 || len(c.VolumesFrom) > 0, "mount points"},
 		refusal{c.FirelensConfiguration != nil, "firelensConfiguration"},

@@ -20,7 +20,9 @@ func TestRefusals(t *testing.T) {
 			},
 			"the network mode host: every task has a network of its own": func(in definition, _ *types.ContainerDefinition) { in.NetworkMode = types.NetworkModeHost },
 			"the pidMode task": func(in definition, _ *types.ContainerDefinition) { in.PidMode = types.PidModeTask },
-			"secrets (give local AWS plain values in `environment`) of container app": func(_ definition, c *types.ContainerDefinition) { c.Secrets = make([]types.Secret, 1) },
+			"logConfiguration.secretOptions of container app": func(_ definition, c *types.ContainerDefinition) {
+				c.LogConfiguration = &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, SecretOptions: make([]types.Secret, 1)}
+			},
 			"environmentFiles of container app": func(_ definition, c *types.ContainerDefinition) {
 				c.EnvironmentFiles = make([]types.EnvironmentFile, 1)
 			},

@@ -139,11 +139,11 @@ func (b *Backend) raise(ctx context.Context, t *task, d *taskDefinition, r *runn
 	if adopted && t.T.StartedAt != nil {
 		return b.resume(ctx, starting, t, d, r)
 	}
-	images, err := b.prepare(starting, t, d)
+	supplies, err := b.prepare(starting, t, d)
 	if err != nil {
 		return err
 	}
-	if err := b.startContainers(ctx, starting, t, d, r, images); err != nil {
+	if err := b.startContainers(ctx, starting, t, d, r, supplies); err != nil {
 		return err
 	}
 	b.enter(t, statusActivating, nil)
@@ -180,10 +180,19 @@ func (b *Backend) resume(life, starting context.Context, t *task, d *taskDefinit
 	return nil
 }
 
-// prepare makes the sandbox and pulls the images, both at once.
-func (b *Backend) prepare(ctx context.Context, t *task, d *taskDefinition) (map[string]pulled, error) {
+// supplies are what a task's containers are started with, by container.
+type supplies struct {
+	images  map[string]pulled
+	secrets map[string][]string // NAME=value
+}
+
+// prepare resolves the secrets, and then makes the sandbox and pulls the images, both at once.
+func (b *Backend) prepare(ctx context.Context, t *task, d *taskDefinition) (got supplies, err error) {
 	if err := b.checkLogGroups(ctx, t, d); err != nil {
-		return nil, err
+		return got, err
+	}
+	if got.secrets, err = b.secretEnv(ctx, t, d); err != nil {
+		return got, err
 	}
 	type netResult struct {
 		box engine.Sandbox
@@ -199,19 +208,19 @@ func (b *Backend) prepare(ctx context.Context, t *task, d *taskDefinition) (map[
 		network <- made
 	}()
 	b.enter(t, statusPending, func(now time.Time) { t.T.PullStartedAt = &now })
-	images, pullErr := b.pullAll(ctx, t, d)
+	got.images, err = b.pullAll(ctx, t, d)
 	made := <-network
-	if pullErr != nil {
-		return nil, pullErr
+	if err != nil {
+		return got, err
 	}
 	if made.err != nil {
-		return nil, fmt.Errorf("ResourceInitializationError: failed to configure the task's network: %w", made.err)
+		return got, fmt.Errorf("ResourceInitializationError: failed to configure the task's network: %w", made.err)
 	}
 	b.enter(t, statusPending, func(now time.Time) {
 		t.T.PullStoppedAt = &now
 		attach(t, made.box)
 	})
-	return images, nil
+	return got, nil
 }
 
 // attach notes the task's network interface where ECS shows it.

@@ -35,6 +35,8 @@ type world struct {
 	images   *fakeImages
 	balancer *fakeBalancer
 	logs     *fakeLogs
+	secrets  *fakeSecrets
+	dir      string
 	b        *Backend
 	stop     context.CancelFunc
 	done     chan error
@@ -58,14 +60,15 @@ func inWorld(t *testing.T, test func(w *world)) {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{TB: t, ctx: wire.WithCaller(t.Context(), wire.Caller{Region: testRegion})}
+	w := &world{TB: t, ctx: wire.WithCaller(t.Context(), wire.Caller{Region: testRegion}), dir: t.TempDir()}
 	var err error
-	if w.store, err = store.Open(filepath.Join(t.TempDir(), "state.db")); err != nil {
+	if w.store, err = store.Open(filepath.Join(w.dir, "state.db")); err != nil {
 		t.Fatal(err)
 	}
 	w.images = &fakeImages{tags: map[string]string{}, gone: map[string]bool{}, behaviours: map[string]simulated.Behaviour{}}
 	w.balancer = &fakeBalancer{groups: map[string]map[string]time.Time{}}
 	w.logs = &fakeLogs{groups: map[string]bool{}, lines: map[string][]string{}}
+	w.secrets = &fakeSecrets{secrets: map[string]map[SecretQuery]string{}, parameters: map[string]map[string]string{}}
 	w.engine = &auditedEngine{Engine: simulated.New(w.images.script), starts: map[string]int{}, specs: map[string]engine.ContainerSpec{}}
 	return w
 }
@@ -73,7 +76,7 @@ func newWorld(t testing.TB) *world {
 // start makes a Backend on the world's store and engine, and runs it.
 func (w *world) start() {
 	w.Helper()
-	b, err := New(Config{Store: w.store, Engine: w.engine, Images: w.images, LoadBalancer: w.balancer, Logs: w.logs})
+	b, err := New(Config{Store: w.store, Engine: w.engine, Images: w.images, LoadBalancer: w.balancer, Logs: w.logs, Secrets: w.secrets})
 	w.check(err)
 	w.b = b
 	ctx, cancel := context.WithCancel(context.Background())
@@ -127,7 +130,7 @@ func container(name, image string) types.ContainerDefinition {
 // register makes a revision of the family "web".
 func (w *world) register(containers ...types.ContainerDefinition) string {
 	w.Helper()
-	out, err := w.b.RegisterTaskDefinition(w.ctx, &awsecs.RegisterTaskDefinitionInput{Family: aws.String("web"), ContainerDefinitions: containers})
+	out, err := w.b.RegisterTaskDefinition(w.ctx, &awsecs.RegisterTaskDefinitionInput{Family: aws.String("web"), ContainerDefinitions: containers, ExecutionRoleArn: aws.String("arn:aws:iam::000000000000:role/ecsTaskExecutionRole")})
 	w.check(err)
 	return *out.TaskDefinition.TaskDefinitionArn
 }
