@@ -11,114 +11,6 @@ import (
 // logLines is how many of a container's last lines an explanation shows.
 const logLines = 12
 
-// stopFacts are what a cause is known by.
-type stopFacts struct {
-	task      Task
-	container Container
-	log       string // the container's last lines
-}
-
-// words are ECS's own texts.
-func (f stopFacts) words() string { return f.task.StoppedReason + "\n" + f.container.Reason }
-
-// cause is one row of the table below: how to know it, what to call it, and what to type next.
-type cause struct {
-	name    string
-	matches func(f stopFacts) bool
-	says    string
-	next    []string
-}
-
-// causes is ordered: the first row that matches explains the stop. The texts matched are ECS's own.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
-var causes = []cause{
-	{"architecture", anyOf(containing("exec format error"), logged("exec format error")),
-		"the image was built for another CPU architecture than the task definition's runtimePlatform",
-		[]string{"set image.platforms in medusa-deploy.yaml to the task definition's architecture, then: medusa-deploy ship"}},
-	{"no executable", anyOf(containing("executable file not found", "no such file or directory: unknown"), logged("exec /", "no such file or directory")),
-		"the image's entry point, or the task definition's command, names a program that is not in the image",
-		[]string{"check ENTRYPOINT and CMD in the Dockerfile and `command` in the task definition, then: medusa-deploy ship"}},
-	{"pull not found", pullError("not found", "manifest unknown", "name unknown", "does not exist"),
-		"an image that the task definition names is not in the registry",
-		[]string{"aws ecs describe-task-definition --task-definition {family} --query 'taskDefinition.containerDefinitions[].image'", "push the missing image, or correct the task definition"}},
-	{"pull denied", pullError("403", "denied", "not authorized", "unauthorized", "no basic auth"),
-		"ECS may not pull the image: the execution role lacks ecr:BatchGetImage, ecr:GetDownloadUrlForLayer or ecr:GetAuthorizationToken",
-		[]string{"attach AmazonECSTaskExecutionRolePolicy to the task's execution role, then: medusa-deploy ship"}},
-	{"pull no route", pullError("timeout", "timed out", "dial tcp", "no route"),
-		"the task's subnet has no way to the registry (no public IP, NAT gateway or VPC endpoint)",
-		[]string{"check the service's subnets, assignPublicIp and the ECR VPC endpoints"}},
-	{"pull", pullError(""), "ECS could not pull the image", []string{"medusa-deploy status"}},
-	{"memory", outOfMemory,
-		"the container used more memory than the task definition gives it and was killed",
-		[]string{"raise `memory` in the task definition, or find what grew: medusa-deploy logs"}},
-	{"secret", containing("secretsmanager", "ssm", "secret"),
-		"a secret that the task definition names could not be read: it does not exist, or the execution role may not read it",
-		[]string{"aws ecs describe-task-definition --task-definition {family} --query 'taskDefinition.containerDefinitions[].secrets'"}},
-	{"log group", containing("log group"),
-		"the log group that the task definition names does not exist",
-		[]string{"aws logs create-log-group --log-group-name <the awslogs-group of the task definition>"}},
-	{"resources", containing("ResourceInitializationError"),
-		"ECS could not prepare what the task needs before it starts", []string{"medusa-deploy status"}},
-	{"container health", containing("failed container health checks"),
-		"the container ran, but its health check (task definition, healthCheck) never passed",
-		[]string{"medusa-deploy logs", "check healthCheck.command and startPeriod in the task definition"}},
-	{"target health", containing("failed ELB health checks"),
-		"the container ran, but the load balancer's health check never passed",
-		[]string{"medusa-deploy logs", "check the target group's path and port, and healthCheckGracePeriodSeconds of the service"}},
-	{"placement", containing("unable to place", "RESOURCE:", "capacity"),
-		"the cluster has no room for another task", []string{"aws ecs describe-services --cluster {cluster} --services {service} --query 'services[0].events[:5]'"}},
-	{"never ran", neverRan,
-		"the container's program ended with exit code 255 and without a word: most likely it never ran, because it is for another CPU architecture or the entry point is not an executable",
-		[]string{"check image.platforms in medusa-deploy.yaml against the task definition's runtimePlatform, and the Dockerfile's ENTRYPOINT"}},
-	{"crash", crashed,
-		"the program in container {container} ended by itself with exit code {exit}",
-		[]string{"medusa-deploy logs"}},
-}
-
-func containing(texts ...string) func(stopFacts) bool {
-	return func(f stopFacts) bool {
-		return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(f.words(), s) })
-	}
-}
-
-// logged matches a container that never got to run its program: its whole log is one line, of the container runtime, that
-// has all of the texts.
-func logged(texts ...string) func(stopFacts) bool {
-	return func(f stopFacts) bool {
-		line := strings.TrimSpace(f.log)
-		return strings.HasPrefix(line, "exec ") && !strings.Contains(line, "\n") &&
-			!slices.ContainsFunc(texts, func(s string) bool { return !strings.Contains(line, s) })
-	}
-}
-
-func anyOf(matches ...func(stopFacts) bool) func(stopFacts) bool {
-	return func(f stopFacts) bool {
-		return slices.ContainsFunc(matches, func(m func(stopFacts) bool) bool { return m(f) })
-	}
-}
-
-func pullError(texts ...string) func(stopFacts) bool {
-	return func(f stopFacts) bool {
-		words := f.words()
-		return strings.Contains(words, "CannotPull") &&
-			slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(strings.ToLower(words), s) })
-	}
-}
-
-func outOfMemory(f stopFacts) bool {
-	return strings.Contains(f.words(), "OutOfMemory") ||
-		f.container.ExitCode != nil && *f.container.ExitCode == 137 && f.task.StopCode == "EssentialContainerExited"
-}
-
-// neverRan is a container that its runtime gave up on: it ends with 255 then.
-func neverRan(f stopFacts) bool {
-	return crashed(f) && *f.container.ExitCode == 255 && strings.TrimSpace(f.log) == ""
-}
-
-func crashed(f stopFacts) bool {
-	return f.task.StopCode == "EssentialContainerExited" && f.container.ExitCode != nil
-}
-
 // suspect is the task that a failed release is explained by.
 type suspect struct {
 	move *move
@@ -153,11 +45,20 @@ func (s *suspect) refreshed() Task {
 
 // explain makes the one block that says why the release failed.
 func (r *run) explain(ctx context.Context, t Target, moves []*move, accused *suspect, failure *Failure) *Explanation {
+	for _, m := range moves {
+		if e := explainAlarm(m.last); e != nil {
+			e.Service = m.name
+			return e
+		}
+	}
 	if accused != nil {
 		return r.explainTask(ctx, t, accused.move, accused.refreshed())
 	}
-	e := &Explanation{Cause: failure.Error(), Next: []string{"medusa-deploy status", "medusa-deploy logs"}}
+	e := &Explanation{Cause: failure.Error(), Next: []string{nextStatus, nextLogs}}
 	for _, m := range moves {
+		if found := explainMessages(m.last.Messages, t.Cluster, m); found != nil {
+			return found
+		}
 		if n := len(m.last.Messages); n > 0 {
 			e.Service, e.Reason = m.name, m.last.Messages[n-1].Text
 		}
@@ -165,14 +66,47 @@ func (r *run) explain(ctx context.Context, t Target, moves []*move, accused *sus
 	return e
 }
 
+// explainAlarm says that CloudWatch alarms ended a deployment; nil when none did. Judging by tasks would be wrong then:
+// they may all have been well.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
+func explainAlarm(o Observation) *Explanation {
+	said := strings.Contains(strings.ToLower(o.StatusReason), "alarm")
+	if len(o.Alarms) == 0 && !said || o.Status == statusSuccessful {
+		return nil
+	}
+	e := &Explanation{
+		Cause: "a CloudWatch alarm went off while the deployment was under way", Reason: o.StatusReason,
+		Next: []string{"aws cloudwatch describe-alarms --state-value ALARM", nextLogs},
+	}
+	if len(o.Alarms) > 0 {
+		e.Cause = "the deployment's CloudWatch alarm went off: " + strings.Join(o.Alarms, ", ")
+		e.Next[0] = "aws cloudwatch describe-alarms --alarm-names"
+		for _, name := range o.Alarms { // a name may hold anything
+			e.Next[0] += " '" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+		}
+	}
+	return e
+}
+
+// explainMessages explains a rollout that has no task to show by the newest of its messages that the table knows; nil
+// when it knows none.
+func explainMessages(messages []ServiceMessage, cluster string, m *move) *Explanation {
+	for _, message := range slices.Backward(messages) {
+		facts := stopFacts{task: Task{StoppedReason: message.Text}}
+		for _, row := range causes {
+			if row.matches(facts) {
+				fill := fillFor(facts, cluster, m.name, m.before.TaskDefinition.Family)
+				return &Explanation{Service: m.name, Reason: message.Text, Cause: fill.Replace(row.says), Next: fillAll(fill, row.next)}
+			}
+		}
+	}
+	return nil
+}
+
 func (r *run) explainTask(ctx context.Context, t Target, m *move, task Task) *Explanation {
 	log, logErr := r.lastLines(ctx, task)
 	e := ExplainTask(task, log)
 	e.Service = m.name
-	fill := strings.NewReplacer("{family}", orElse(m.before.TaskDefinition.Family, task.TaskDefinition), "{cluster}", t.Cluster, "{service}", m.name)
-	for i := range e.Next {
-		e.Next[i] = fill.Replace(e.Next[i])
-	}
 	if logErr != nil {
 		e.Log = []string{fmt.Sprintf("(the log could not be read: %v)", logErr)}
 	}
@@ -203,21 +137,49 @@ func ExplainTask(task Task, log []string) *Explanation {
 	e := &Explanation{
 		Log:  log,
 		Task: task.ID, StopCode: task.StopCode, Reason: reasonOf(task, container), ExitCode: container.ExitCode,
-		Cause: "the task stopped", Next: []string{"medusa-deploy logs", "medusa-deploy status"},
+		Cause: "the task stopped", Next: []string{nextLogs, nextStatus},
 	}
 	for _, row := range causes {
 		if row.matches(facts) {
-			exit := "unknown"
-			if container.ExitCode != nil {
-				exit = itoa(*container.ExitCode)
-			}
-			e.Cause = strings.NewReplacer("{container}", container.Name, "{exit}", exit).Replace(row.says)
-			e.Next = slices.Clone(row.next)
+			family, _, _ := strings.Cut(lastPart(task.TaskDefinition), ":")
+			fill := fillFor(facts, clusterOf(task), task.Service, family)
+			e.Cause, e.Next = fill.Replace(row.says), fillAll(fill, row.next)
 			break
 		}
 	}
 	return e
 }
+
+// fillFor replaces what a row of the table leaves open.
+func fillFor(f stopFacts, cluster, service, family string) *strings.Replacer {
+	exit := "unknown"
+	if f.container.ExitCode != nil {
+		exit = itoa(*f.container.ExitCode)
+	}
+	return strings.NewReplacer(append(f.named(),
+		"{container}", f.container.Name, "{exit}", exit, "{cluster}", orElse(cluster, "CLUSTER"), "{service}", orElse(service, "SERVICE"), "{family}", orElse(family, "FAMILY"),
+	)...)
+}
+
+func fillAll(fill *strings.Replacer, texts []string) []string {
+	filled := make([]string, len(texts))
+	for i, text := range texts {
+		filled[i] = fill.Replace(text)
+	}
+	return filled
+}
+
+// clusterOf is the cluster in a task's ARN: arn:…:task/CLUSTER/ID.
+func clusterOf(task Task) string {
+	parts := strings.Split(task.ARN, "/")
+	if len(parts) < 3 {
+		return ""
+	}
+	return parts[1]
+}
+
+// lastPart is what follows the last slash of an ARN.
+func lastPart(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
 // culprit is the container that says most about the stop: one with a reason, or a bad exit code, or the first.
 func (t Task) culprit() Container {
