@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,19 +17,25 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/wire"
 )
 
-// TestVault: ECS finds secrets and parameters as the task definition names them, also with the account number of AWS.
-func TestVault(t *testing.T) {
+// newVault is an empty vault, and the context of a call to its parts.
+func newVault(t *testing.T) (vault, context.Context) {
+	t.Helper()
 	dir := t.TempDir()
 	state, err := store.Open(filepath.Join(dir, "state.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer state.Close()
+	t.Cleanup(func() { _ = state.Close() })
 	v, err := openVault(state, filepath.Join(dir, "key"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := wire.WithCaller(t.Context(), wire.Caller{Region: Region})
+	return v, wire.WithCaller(t.Context(), wire.Caller{Region: Region})
+}
+
+// TestVault: ECS finds secrets and parameters as the task definition names them, also with the account number of AWS.
+func TestVault(t *testing.T) {
+	v, ctx := newVault(t)
 	token := strings.Repeat("t", 32)
 	arns := map[string]string{}
 	for _, name := range []string{"medusa/db", "ends-hyphen", "two"} {
@@ -70,17 +77,7 @@ func TestVault(t *testing.T) {
 }
 
 func TestVaultParameters(t *testing.T) {
-	dir := t.TempDir()
-	state, err := store.Open(filepath.Join(dir, "state.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer state.Close()
-	v, err := openVault(state, filepath.Join(dir, "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := wire.WithCaller(t.Context(), wire.Caller{Region: Region})
+	v, ctx := newVault(t)
 	for _, name := range []string{"/medusa/url", "plain", "/one"} {
 		for _, value := range []string{"old ", "new "} {
 			_, err := v.ssm.PutParameter(ctx, &awsssm.PutParameterInput{Name: &name, Value: aws.String(value + name), Type: types.ParameterTypeSecureString, Overwrite: aws.Bool(true)})

@@ -230,7 +230,7 @@ func TestDeleteAndRestore(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := remove(aws.Int64(7), false)
-		if err != nil || out.DeletionDate.Sub(time.Now()) != 7*24*time.Hour {
+		if err != nil || time.Until(*out.DeletionDate) != 7*24*time.Hour {
 			t.Fatalf("%+v, %v", out, err)
 		}
 		wantError(t, "value", value(), "InvalidRequestException", marked)
