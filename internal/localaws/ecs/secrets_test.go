@@ -93,6 +93,8 @@ func (w *world) wantNoCanary() {
 	if err != nil || bytes.Contains(stored, []byte(canary)) {
 		w.Errorf("a secret's value is in the state (%v)", err)
 	}
+	w.engine.mu.Lock()
+	defer w.engine.mu.Unlock()
 	for id, spec := range w.engine.specs {
 		if strings.Contains(strings.Join(spec.Env, "\n"), canary) {
 			w.Errorf("%s has a secret among its plain variables", id)
