@@ -14,6 +14,8 @@ type source struct {
 	profile string   // of the shared files; empty: default
 	found   string   // what was found first; empty: nothing but the instance's own role is left to try
 	tried   []string // what was looked at, in the SDK's order, with what was found there
+	// environment is set when the environment holds the keys themselves.
+	environment bool
 }
 
 // describeSource reads the SDK's own view of the environment, so that it can be told what was tried.
@@ -37,7 +39,8 @@ func describeSource(sources []any, fixed bool) source {
 	if s.profile == "" {
 		s.profile = "default"
 	}
-	s.look("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", environment.Credentials.HasKeys())
+	s.environment = environment.Credentials.HasKeys()
+	s.look("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", s.environment)
 	s.look("AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN", environment.WebIdentityTokenFilePath != "")
 	s.look(fmt.Sprintf("profile %q of ~/.aws/config and ~/.aws/credentials", s.profile), usable(shared))
 	s.look("AWS_CONTAINER_CREDENTIALS_*", environment.ContainerCredentialsEndpoint != "" || environment.ContainerCredentialsRelativePath != "")

@@ -65,7 +65,10 @@ func MessageOf(err error) string {
 }
 
 // actionPrefixes are the services' names in permissions, by their names in the SDK.
-var actionPrefixes = map[string]string{"ECS": "ecs", "ECR": "ecr", "CloudWatch Logs": "logs", "STS": "sts"}
+var actionPrefixes = map[string]string{
+	"ECS": "ecs", "ECR": "ecr", "CloudWatch Logs": "logs", "STS": "sts",
+	"Secrets Manager": "secretsmanager", "SSM": "ssm", "IAM": "iam",
+}
 
 // translate makes an *Error of what a call gave. last is the last failed attempt, when there was more than one.
 func translate(ctx context.Context, err, last error) error {

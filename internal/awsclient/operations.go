@@ -27,7 +27,7 @@ var repeatable = map[string]bool{
 }
 
 // readPrefixes are how AWS names operations that only read.
-var readPrefixes = []string{"Describe", "List", "Get", "BatchGet", "BatchCheck", "Filter"}
+var readPrefixes = []string{"Describe", "List", "Get", "BatchGet", "BatchCheck", "Filter", "Simulate"}
 
 // repeatOf tells how a call (SERVICE.OPERATION, as the SDK names them) may be repeated.
 func repeatOf(call string) repeat {
@@ -58,6 +58,7 @@ type category string
 //   - https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
 //   - https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
 //   - https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+//   - https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 const (
 	ecsClusterModify    category = "ecs cluster modify"
 	ecsClusterRead      category = "ecs cluster read"
@@ -76,6 +77,10 @@ const (
 	ecrRead             category = "ecr read"
 	logsGet             category = "logs get"
 	logsFilter          category = "logs filter"
+	logsDescribe        category = "logs describe"
+	secretsRead         category = "secrets read"
+	parametersRead      category = "parameters read"
+	iamSimulate         category = "iam simulate"
 	everythingElse      category = "everything else"
 )
 
@@ -97,6 +102,10 @@ var allowances = map[category]allowance{
 	ecrRead:             {50, 20},
 	logsGet:             {10, 5},
 	logsFilter:          {5, 2},
+	logsDescribe:        {10, 5},
+	secretsRead:         {40, 20},
+	parametersRead:      {10, 5},
+	iamSimulate:         {10, 5},
 	everythingElse:      {10, 5},
 }
 
@@ -124,10 +133,15 @@ var categories = map[string]category{
 	"ECR.BatchDeleteImage":           ecrModify,
 	"ECR.DescribeImages":             ecrRead,
 	"ECR.DescribeRepositories":       ecrRead,
+	"ECR.GetLifecyclePolicy":         ecrRead,
 	"ECR.BatchGetImage":              ecrRead,
 	"CloudWatch Logs.GetLogEvents":   logsGet,
 	// 5 a second and account is all there is, the console's users included.
-	"CloudWatch Logs.FilterLogEvents": logsFilter,
+	"CloudWatch Logs.FilterLogEvents":   logsFilter,
+	"CloudWatch Logs.DescribeLogGroups": logsDescribe,
+	"Secrets Manager.DescribeSecret":    secretsRead,
+	"SSM.DescribeParameters":            parametersRead,
+	"IAM.SimulatePrincipalPolicy":       iamSimulate,
 }
 
 func categoryOf(call string) category {

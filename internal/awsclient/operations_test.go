@@ -8,13 +8,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // TestTheTablesNameRealOperations: a slip of the pen would lead a call to the bucket of everything else.
 func TestTheTablesNameRealOperations(t *testing.T) {
 	clients := map[string]reflect.Type{
 		ecs.ServiceID: reflect.TypeFor[*ecs.Client](), ecr.ServiceID: reflect.TypeFor[*ecr.Client](),
-		cloudwatchlogs.ServiceID: reflect.TypeFor[*cloudwatchlogs.Client](),
+		cloudwatchlogs.ServiceID: reflect.TypeFor[*cloudwatchlogs.Client](), iam.ServiceID: reflect.TypeFor[*iam.Client](),
+		secretsmanager.ServiceID: reflect.TypeFor[*secretsmanager.Client](), ssm.ServiceID: reflect.TypeFor[*ssm.Client](),
 	}
 	check := func(call string) {
 		service, operation, _ := strings.Cut(call, ".")
@@ -44,7 +48,7 @@ func TestTheTablesNameRealOperations(t *testing.T) {
 func TestRepeatOf(t *testing.T) {
 	for call, want := range map[string]repeat{
 		"ECS.DescribeServices": repeatAny, "ECS.ListTasks": repeatAny, "ECR.GetAuthorizationToken": repeatAny, "ECR.BatchGetImage": repeatAny,
-		"CloudWatch Logs.FilterLogEvents": repeatAny, "ECS.StopServiceDeployment": repeatAny, "ECS.CreateService": repeatAny,
+		"CloudWatch Logs.FilterLogEvents": repeatAny, "IAM.SimulatePrincipalPolicy": repeatAny, "ECS.StopServiceDeployment": repeatAny, "ECS.CreateService": repeatAny,
 		"ECS.UpdateService": repeatUnsent, "ECS.RegisterTaskDefinition": repeatUnsent, "ECS.RunTask": repeatAny, "ECS.StopTask": repeatAny, "ECS.StartTask": repeatUnsent, "ECS.SomethingNew": repeatUnsent,
 	} {
 		if got := repeatOf(call); got != want {

@@ -32,6 +32,7 @@ type Config struct {
 type Session struct {
 	config   aws.Config
 	source   source
+	clock    *clock
 	local    bool
 	override bool
 }
@@ -45,7 +46,7 @@ func Load(ctx context.Context, c Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{config: loaded, source: describeSource(loaded.ConfigSources, c.AccessKeyID != ""), override: loaded.BaseEndpoint != nil}
+	s := &Session{config: loaded, source: describeSource(loaded.ConfigSources, c.AccessKeyID != ""), override: loaded.BaseEndpoint != nil, clock: &clock{}}
 	if s.config.Region == "" {
 		return nil, &Error{
 			Message: "no AWS region is set",
@@ -70,7 +71,7 @@ func Load(ctx context.Context, c Config) (*Session, error) {
 	if c.HTTP == nil {
 		c.HTTP = newHTTPClient()
 	}
-	s.config.HTTPClient = wholeRequests{c.HTTP}
+	s.config.HTTPClient = timedAnswers{wholeRequests{c.HTTP}, s.clock}
 	s.config.Credentials = &provider{from: s.config.Credentials, source: s.source}
 	return s, nil
 }

@@ -100,7 +100,10 @@ func (o *Orchestrator) Preview(def release.Definition) (release.Service, error) 
 	s := release.Service{
 		Name: aws.ToString(b.service.ServiceName), Cluster: clusterName(aws.ToString(b.service.Cluster)),
 		Desired: int(aws.ToInt32(b.service.DesiredCount)), LoadBalanced: len(b.service.LoadBalancers) > 0,
-		TaskDefinition: release.TaskDefinition{Family: aws.ToString(b.task.Family), Containers: containersOf(b.task.ContainerDefinitions)},
+		GracePeriod: seconds(b.service.HealthCheckGracePeriodSeconds),
+		TaskDefinition: release.TaskDefinition{
+			Family: aws.ToString(b.task.Family), ExecutionRole: aws.ToString(b.task.ExecutionRoleArn), Containers: containersOf(b.task.ContainerDefinitions),
+		},
 	}
 	if p := b.task.RuntimePlatform; p != nil {
 		s.TaskDefinition.Architecture, s.TaskDefinition.OS = string(p.CpuArchitecture), string(p.OperatingSystemFamily)

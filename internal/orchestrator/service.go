@@ -96,6 +96,7 @@ func serviceOf(s types.Service) release.Service {
 		Name: aws.ToString(s.ServiceName), ARN: aws.ToString(s.ServiceArn), Status: aws.ToString(s.Status),
 		Desired: int(s.DesiredCount), Running: int(s.RunningCount), Pending: int(s.PendingCount),
 		LoadBalanced:      len(s.LoadBalancers) > 0,
+		GracePeriod:       seconds(s.HealthCheckGracePeriodSeconds),
 		CurrentDeployment: aws.ToString(s.CurrentServiceDeployment),
 	}
 	mapControl(&mapped, s.DeploymentController, s.DeploymentConfiguration)
@@ -123,6 +124,7 @@ func mapControl(s *release.Service, controller *types.DeploymentController, c *t
 	if b := c.DeploymentCircuitBreaker; b != nil {
 		s.Breaker, s.BreakerRollback = b.Enable, b.Rollback
 	}
+	s.Bake = bakeOf(*c)
 }
 
 // taskDefinition gives a task definition by ARN or FAMILY:REVISION. A revision never changes, so it is asked for once.
@@ -150,27 +152,12 @@ func (o *Orchestrator) taskDefinition(ctx context.Context, arn string) (release.
 func definitionOf(t types.TaskDefinition) release.TaskDefinition {
 	d := release.TaskDefinition{
 		ARN: aws.ToString(t.TaskDefinitionArn), Family: aws.ToString(t.Family), Revision: int(t.Revision),
-		Containers: containersOf(t.ContainerDefinitions),
+		ExecutionRole: aws.ToString(t.ExecutionRoleArn), Containers: containersOf(t.ContainerDefinitions),
 	}
 	if p := t.RuntimePlatform; p != nil {
 		d.Architecture, d.OS = string(p.CpuArchitecture), string(p.OperatingSystemFamily)
 	}
 	return d
-}
-
-func containersOf(definitions []types.ContainerDefinition) []release.ContainerDefinition {
-	var all []release.ContainerDefinition
-	for _, c := range definitions {
-		d := release.ContainerDefinition{
-			Name: aws.ToString(c.Name), Image: aws.ToString(c.Image), Essential: c.Essential == nil || *c.Essential,
-			VersionConsistency: string(c.VersionConsistency), HealthCheck: c.HealthCheck != nil,
-		}
-		if l := c.LogConfiguration; l != nil && l.LogDriver == types.LogDriverAwslogs {
-			d.LogGroup, d.LogRegion, d.LogPrefix = l.Options["awslogs-group"], l.Options["awslogs-region"], l.Options["awslogs-stream-prefix"]
-		}
-		all = append(all, d)
-	}
-	return all
 }
 
 // definitionsOf lists the task definitions that a service runs now: two while it is being deployed.

@@ -184,8 +184,10 @@ type Service struct {
 	Breaker               bool
 	BreakerRollback       bool
 	LoadBalanced          bool
-	CurrentDeployment     string // service deployment ARN
-	DeploymentInFlight    bool   // CurrentDeployment has not ended
+	GracePeriod           time.Duration // in which ECS ignores what the load balancer says of a new task's health
+	Bake                  time.Duration // what the strategy waits by design, however well all goes; 0 for ROLLING
+	CurrentDeployment     string        // service deployment ARN
+	DeploymentInFlight    bool          // CurrentDeployment has not ended
 	TaskDefinition        TaskDefinition
 }
 
@@ -196,7 +198,9 @@ type TaskDefinition struct {
 	Revision     int
 	Architecture string // runtimePlatform.cpuArchitecture: X86_64 | ARM64; empty: X86_64
 	OS           string
-	Containers   []ContainerDefinition
+	// ExecutionRole is the ARN of the role that pulls images, reads secrets and writes logs; empty: none.
+	ExecutionRole string
+	Containers    []ContainerDefinition
 }
 
 // ContainerDefinition is one container of a task definition.
@@ -206,9 +210,21 @@ type ContainerDefinition struct {
 	Essential          bool
 	VersionConsistency string // enabled | disabled; empty: enabled
 	HealthCheck        bool
-	LogGroup           string // awslogs-group
-	LogRegion          string // awslogs-region
-	LogPrefix          string // awslogs-stream-prefix
+	StartPeriod        time.Duration  // of the health check: failures within it don't count
+	StopTimeout        *time.Duration // from SIGTERM to SIGKILL; nil: ECS's own 30 s
+	User               string         // empty: the image's own
+	LogDriver          string         // awslogs, awsfirelens, …; empty: no logConfiguration
+	LogGroup           string         // awslogs-group
+	LogRegion          string         // awslogs-region
+	LogPrefix          string         // awslogs-stream-prefix
+	LogCreatesGroup    bool           // awslogs-create-group
+	Secrets            []SecretReference
+}
+
+// SecretReference is a secret that a container is given, by name alone: its value is nobody's business here.
+type SecretReference struct {
+	Name string // of the environment variable or log option; empty for a registry's credentials
+	From string // ARN in Secrets Manager or Parameter Store, or a parameter's name
 }
 
 // Rollout is one ECS service deployment.

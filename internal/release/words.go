@@ -165,6 +165,8 @@ const (
 	SeverityError Severity = "error"
 	// SeverityWarning deserves a look; the deploy goes on.
 	SeverityWarning Severity = "warning"
+	// SeverityInfo is worth knowing; nothing is wrong.
+	SeverityInfo Severity = "info"
 	// SeverityUnknown could not be checked (say, for want of a permission).
 	SeverityUnknown Severity = "unknown"
 )
