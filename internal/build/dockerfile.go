@@ -1,0 +1,206 @@
+package build
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+)
+
+// Instruction is one instruction of a Dockerfile, as BuildKit itself reads it. It holds no value of an ARG or ENV.
+type Instruction struct {
+	// Name is FROM, ARG, RUN, …; SYNTAX for the line that names a frontend, MOUNT for what a RUN mounts.
+	Name string
+	// Line counts from 1.
+	Line int
+	// Stage is the stage that it belongs to, from 0; -1: before the first.
+	Stage int
+	// Words are, of FROM: the image or stage, and the stage's own name; of COPY, ADD and MOUNT: the sources; of RUN, CMD
+	// and ENTRYPOINT: the command; of ARG: the names; of ENV: the names that get a value; of USER: the user.
+	Words []string
+	// From is the stage or image that COPY and MOUNT take from; empty: the build context.
+	From string
+	// Shell tells that RUN, CMD or ENTRYPOINT has a shell run its command.
+	Shell bool
+}
+
+// ReadDockerfile reads a Dockerfile as a build would; args are build arguments, which FROM may name. A mistake in the
+// file is a *release.BuildError with its line. What follows a line that names another frontend is left out when only
+// that frontend understands it.
+func ReadDockerfile(path string, args map[string]string) ([]Instruction, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the Dockerfile: %w", err)
+	}
+	all, err := readDockerfile(raw, args)
+	if err != nil {
+		return nil, &release.BuildError{Step: "read the Dockerfile", Dockerfile: path, Line: lineOf(err), Err: innermost(err)}
+	}
+	return all, nil
+}
+
+func readDockerfile(raw []byte, args map[string]string) ([]Instruction, error) {
+	var all []Instruction
+	frontend, _, at, named := parser.DetectSyntax(raw)
+	if named {
+		all = append(all, Instruction{Name: "SYNTAX", Line: firstLine(at), Stage: -1, Words: []string{frontend}})
+	}
+	parsed, err := parser.Parse(bytes.NewReader(raw))
+	if err != nil {
+		return ifNamed(named, all, err)
+	}
+	stages, global, err := instructions.Parse(parsed.AST, nil)
+	if err == nil && len(stages) == 0 {
+		err = errors.New("there is no FROM: a Dockerfile names the image that it starts from")
+	}
+	if err != nil {
+		return ifNamed(named, all, err)
+	}
+	known := map[string]string{}
+	for _, a := range global {
+		all = append(all, Instruction{Name: "ARG", Line: firstLine(a.Location()), Stage: -1, Words: argNames(a)})
+		define(known, a, parsed.EscapeToken, args)
+	}
+	for i, s := range stages {
+		words := append([]string{expand(s.BaseName, parsed.EscapeToken, known)}, s.Name)
+		all = append(all, Instruction{Name: "FROM", Line: firstLine(s.Location), Stage: i, Words: words})
+		for _, c := range s.Commands {
+			all = append(all, translate(c, i)...)
+		}
+	}
+	return all, nil
+}
+
+// ifNamed gives what was read when a frontend of its own might understand the rest, and the error otherwise.
+func ifNamed(named bool, all []Instruction, err error) ([]Instruction, error) {
+	if named {
+		return all, nil
+	}
+	return nil, err
+}
+
+// translate gives an instruction, and a MOUNT for each thing that it mounts.
+func translate(c instructions.Command, stage int) []Instruction {
+	i := Instruction{Name: strings.ToUpper(c.Name()), Line: firstLine(c.Location()), Stage: stage}
+	switch c := c.(type) {
+	case *instructions.RunCommand:
+		i.Words, i.Shell = commandLine(c.ShellDependantCmdLine), c.PrependShell
+		return append([]Instruction{i}, mounts(c, i)...)
+	case *instructions.CmdCommand:
+		i.Words, i.Shell = commandLine(c.ShellDependantCmdLine), c.PrependShell
+	case *instructions.EntrypointCommand:
+		i.Words, i.Shell = commandLine(c.ShellDependantCmdLine), c.PrependShell
+	case *instructions.CopyCommand:
+		i.Words, i.From = c.SourcePaths, c.From
+	case *instructions.AddCommand:
+		i.Words = c.SourcePaths
+	case *instructions.UserCommand:
+		i.Words = []string{c.User}
+	case *instructions.ArgCommand:
+		i.Words = argNames(*c)
+	case *instructions.EnvCommand:
+		for _, pair := range c.Env {
+			if strings.Trim(pair.Value, `"'`) != "" {
+				i.Words = append(i.Words, pair.Key)
+			}
+		}
+	case *instructions.HealthCheckCommand:
+		i.Words = c.Health.Test
+	}
+	return []Instruction{i}
+}
+
+// commandLine is what is run, with the scripts that stand below it.
+func commandLine(c instructions.ShellDependantCmdLine) []string {
+	words := slices.Clone(c.CmdLine)
+	for _, file := range c.Files {
+		words = append(words, file.Data)
+	}
+	return words
+}
+
+// mounts gives what a RUN reads besides its own layers.
+func mounts(c *instructions.RunCommand, run Instruction) []Instruction {
+	if err := c.Expand(func(word string) (string, error) { return word, nil }); err != nil {
+		return nil // a value that only the build knows
+	}
+	var all []Instruction
+	for _, m := range instructions.GetMounts(c) {
+		if m.Type != instructions.MountTypeBind {
+			continue
+		}
+		source := m.Source
+		if source == "" {
+			source = "."
+		}
+		all = append(all, Instruction{Name: "MOUNT", Line: run.Line, Stage: run.Stage, Words: []string{source}, From: m.From})
+	}
+	return all
+}
+
+func argNames(c instructions.ArgCommand) []string {
+	var names []string
+	for _, a := range c.Args {
+		names = append(names, a.Key)
+	}
+	return names
+}
+
+// define adds the values of ARGs that stand before the first FROM; each may name those before it.
+func define(known map[string]string, c instructions.ArgCommand, escape rune, args map[string]string) {
+	for _, a := range c.Args {
+		if given, ok := args[a.Key]; ok {
+			known[a.Key] = given
+		} else if a.Value != nil {
+			known[a.Key] = expand(*a.Value, escape, known)
+		}
+	}
+}
+
+// expand puts values into a word; it stays as it is when one of them is not known.
+func expand(word string, escape rune, known map[string]string) string {
+	var pairs []string
+	for key, value := range known {
+		pairs = append(pairs, key+"="+value)
+	}
+	expanded, missing, err := shell.NewLex(escape).ProcessWord(word, shell.EnvsFromSlice(pairs))
+	if err != nil || len(missing) > 0 {
+		return word
+	}
+	return expanded
+}
+
+func firstLine(at []parser.Range) int {
+	if len(at) == 0 {
+		return 0
+	}
+	return at[0].Start.Line
+}
+
+// lineOf is the line of a mistake; 0: it has none.
+func lineOf(err error) int {
+	var at *parser.LocationError
+	if errors.As(err, &at) && len(at.Locations) > 0 {
+		return firstLine(at.Locations[0])
+	}
+	return 0
+}
+
+// innermost is the parser's complaint without the line, which is told apart.
+func innermost(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
