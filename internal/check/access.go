@@ -2,40 +2,118 @@ package check
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/medusa-deploy/medusa-deploy/internal/awsclient"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
 // judgeAccess says what could not be looked at. When the credentials or the connection are the cause, it says so once:
-// the look-ups that failed with it would only repeat it.
-func judgeAccess(t release.Target, seen look) []release.Finding {
+// the look-ups that failed with it would only repeat it. Missing permissions are one finding, however many they are.
+func judgeAccess(t release.Target, seen *look) []release.Finding {
 	var findings []release.Finding
+	var denied, unknown []unseen
 	said := map[string]bool{}
-	add := func(code, where string, err error) {
-		shared := code == codeCredentials || code == codeUnreachable
-		if shared && said[code] {
-			return
+	add := func(where string, err error) {
+		code := classify(err)
+		switch {
+		case code == codeDenied:
+			denied = append(denied, unseen{where, err})
+		case said[code] && code != codeLookupFailed:
+		default:
+			said[code] = true
+			findings = append(findings, accessFinding(t, code, where, err))
 		}
-		said[code] = true
-		findings = append(findings, accessFinding(t, code, where, err))
 	}
 	if err := seen.identityErr; err != nil {
-		add(classify(err), "AWS credentials", err)
+		add("AWS credentials", err)
 	}
 	if err := seen.registryErr; err != nil {
-		add(classify(err), "repository "+t.Repository, err)
+		add("repository "+t.Repository, err)
 	}
 	for _, s := range seen.services {
 		if s.err != nil && !errors.Is(s.err, release.ErrNotFound) {
-			add(classify(s.err), "service "+t.Cluster+"/"+s.name, s.err)
+			add("service "+t.Cluster+"/"+s.name, s.err)
 		}
 	}
+	for _, u := range seen.unseen {
+		switch code := classify(u.err); {
+		case code == codeDenied:
+			denied = append(denied, u)
+		case code == codeLookupFailed || !said[code]: // else the cause is known
+			unknown = append(unknown, u)
+		}
+	}
+	if len(denied) > 0 {
+		findings = append(findings, deniedFinding(denied))
+	}
+	if len(unknown) > 0 {
+		findings = append(findings, unknownFinding(unknown))
+	}
 	return findings
+}
+
+// deniedFinding is about all permissions that are missing.
+func deniedFinding(denied []unseen) release.Finding {
+	var actions, cures []string
+	things := map[string][]string{}
+	cure := "allow the action that the message names in the IAM policy of these credentials"
+	for _, u := range denied {
+		d, ok := awsclient.DenialOf(u.err)
+		if !ok {
+			d.Action = u.err.Error()
+		}
+		if things[d.Action] == nil {
+			actions = append(actions, d.Action)
+		}
+		things[d.Action] = append(things[d.Action], u.what)
+		if ok && strings.Contains(d.Reason, "explicit deny") {
+			cures = append(cures, d.Action+": "+d.Reason+": ask whoever administers the account")
+		}
+	}
+	var parts []string
+	for _, action := range actions {
+		parts = append(parts, fmt.Sprintf("%s (%s)", some(things[action]), action))
+	}
+	if _, ok := awsclient.DenialOf(denied[0].err); ok {
+		policy, _ := json.Marshal(map[string]any{"Effect": "Allow", "Action": actions, "Resource": "*"}) // strings always marshal
+		cure = "add to the policy of these credentials: " + string(policy)
+	}
+	return finding(codeDenied, "AWS permissions", "could not be checked: "+strings.Join(parts, ", "),
+		"permissions to read are missing; the release may need some of them, too", strings.Join(append([]string{cure}, cures...), "; "))
+}
+
+// some lists a few things and counts the others.
+func some(things []string) string {
+	const few = 3
+	if len(things) <= few {
+		return strings.Join(things, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(things[:few], ", "), len(things)-few)
+}
+
+func unknownFinding(unknown []unseen) release.Finding {
+	var things []string
+	reasons := map[string][]string{}
+	for _, u := range unknown {
+		reason, _, _ := strings.Cut(u.err.Error(), "\n") // the first line says what happened
+		if reasons[reason] == nil {
+			things = append(things, reason)
+		}
+		reasons[reason] = append(reasons[reason], u.what)
+	}
+	var parts []string
+	for _, reason := range things {
+		parts = append(parts, some(reasons[reason])+": "+reason)
+	}
+	return finding(codeUnknown, "AWS", "could not be looked at: "+strings.Join(parts, "; "),
+		"the release does without; what is wrong there shows only when it matters", "look at what the message names; try again when it sounds like something that passes")
 }
 
 // Error codes of AWS, as all its services use them.
@@ -95,10 +173,6 @@ func accessFinding(t release.Target, code, where string, err error) release.Find
 		if t.Local {
 			cure = "start local AWS: medusa-deploy local up"
 		}
-	case codeDenied:
-		problem = "could not be checked: " + problem
-		why = "a permission to read is missing; the release may need it, too"
-		cure = "allow the action that the message names in the IAM policy of these credentials"
 	default:
 		cure = "try again; if it stays, the message names what AWS does not like"
 	}

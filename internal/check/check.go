@@ -3,98 +3,78 @@ package check
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"strings"
+	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
-// Identity tells which AWS account the credentials belong to.
-type Identity func(ctx context.Context) (account string, err error)
-
-// Checker looks at a target through the ports of the pipeline.
-type Checker struct {
-	registry     release.Registry
-	orchestrator release.Orchestrator
-	identity     Identity
+// Ports are what a Checker looks through.
+type Ports struct {
+	Registry     release.Registry
+	Orchestrator release.Orchestrator
+	Cloud        Cloud
+	// Dockerfile reads a Dockerfile as the build would. A mistake in the file is a *release.BuildError with its line.
+	Dockerfile func(path string) ([]Instruction, error)
+	// Stage is the stage that is built; empty: the last.
+	Stage string
+	// Offline is set when the builder may have no way to download a frontend.
+	Offline bool
+	// Now is the time; nil: time.Now.
+	Now func() time.Time
 }
+
+// Checker looks at a target, and at what would be built for it.
+type Checker struct{ Ports }
 
 var _ release.Checker = (*Checker)(nil)
 
 // New makes a Checker. It calls nothing that changes anything.
-func New(registry release.Registry, orchestrator release.Orchestrator, identity func(ctx context.Context) (account string, err error)) *Checker {
-	return &Checker{registry: registry, orchestrator: orchestrator, identity: identity}
+func New(p Ports) *Checker {
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	return &Checker{p}
 }
 
-// look is everything that was found out about a target, or why it was not.
-type look struct {
-	account     string
-	identityErr error
-	host        string // of the registry; empty: unknown
-	registryErr error
-	services    []serviceLook // in the target's order
-}
-
-// serviceLook is one service as it is or, where it does not exist yet, as its definition would make it.
-type serviceLook struct {
-	name       string
-	facts      release.Service
-	preview    bool
-	err        error // of the look-up
-	previewErr error
-}
-
-// Check gives all findings: those about the whole target first, then each service's, by code. Its error is only ever
-// that of ctx.
+// Check gives all findings: those about the whole target first, then each service's, then those about what will be
+// built. Its error is only ever that of ctx.
 func (c *Checker) Check(ctx context.Context, req release.CheckRequest) ([]release.Finding, error) {
-	seen := c.look(ctx, req.Target)
+	seen := c.look(ctx, req)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("check: %w", context.Cause(ctx))
 	}
-	findings := judgeAccess(req.Target, seen)
+	findings := byCode(slices.Concat(
+		judgeAccess(req.Target, seen), judgeClock(req.Target, seen), judgeExpiry(req.Target, seen), judgeTag(req.Target, seen),
+		judgeLifecycle(req, seen), judgeGone(req.Target, seen), judgeRoles(req.Target, seen),
+	))
 	for _, s := range seen.services {
-		own := judgeService(req, seen, s)
-		slices.SortStableFunc(own, func(a, b release.Finding) int { return cmp.Compare(a.Code, b.Code) })
-		findings = append(findings, own...)
+		findings = append(findings, byCode(judgeService(req, seen, s))...)
 	}
-	return findings, nil
+	return merge(append(findings, c.judgeBuild(req, seen)...)), nil
 }
 
-// look asks for everything at the same time: one failure hides no other.
-func (c *Checker) look(ctx context.Context, t release.Target) look {
-	seen := look{services: make([]serviceLook, len(t.Services))}
-	var all sync.WaitGroup
-	all.Go(func() { seen.account, seen.identityErr = c.identity(ctx) })
-	all.Go(func() { seen.host, seen.registryErr = c.lookAtRegistry(ctx, t) })
-	for i, name := range t.Services {
-		all.Go(func() { seen.services[i] = c.lookAtService(ctx, t, name) })
-	}
-	all.Wait()
-	return seen
+func byCode(findings []release.Finding) []release.Finding {
+	slices.SortStableFunc(findings, func(a, b release.Finding) int { return cmp.Compare(a.Code, b.Code) })
+	return findings
 }
 
-// lookAtRegistry gives the registry's host, and an error when the registry cannot be read. A repository or a tag that
-// does not exist yet is no error: the release creates both.
-func (c *Checker) lookAtRegistry(ctx context.Context, t release.Target) (host string, err error) {
-	host, err = c.registry.Host(ctx)
-	if err != nil {
-		return "", err
+// merge makes one finding of those that say the same of several places: two services with the same missing secret have
+// one thing to be cured.
+func merge(findings []release.Finding) []release.Finding {
+	var merged []release.Finding
+	for _, f := range findings {
+		same := slices.IndexFunc(merged, func(m release.Finding) bool {
+			return m.Code == f.Code && m.Problem == f.Problem && m.Cure == f.Cure
+		})
+		switch {
+		case same < 0:
+			merged = append(merged, f)
+		case !slices.Contains(strings.Split(merged[same].Where, ", "), f.Where):
+			merged[same].Where += ", " + f.Where
+		}
 	}
-	_, err = c.registry.Image(ctx, t.Repository, t.Tag)
-	if errors.Is(err, release.ErrNotFound) {
-		err = nil
-	}
-	return host, err
-}
-
-func (c *Checker) lookAtService(ctx context.Context, t release.Target, name string) serviceLook {
-	s := serviceLook{name: name}
-	s.facts, s.err = c.orchestrator.Service(ctx, t.Cluster, name)
-	if def := t.Definitions[name]; errors.Is(s.err, release.ErrNotFound) && t.Creates(name) {
-		s.preview, s.err = true, nil
-		s.facts, s.previewErr = c.orchestrator.Preview(def)
-	}
-	return s
+	return merged
 }

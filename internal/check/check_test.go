@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -15,33 +16,41 @@ import (
 )
 
 const (
-	account  = "123456789012"
-	awsHost  = account + ".dkr.ecr.us-east-1.amazonaws.com"
-	localURL = "http://127.0.0.1:4566"
+	accountID = "123456789012"
+	awsHost   = accountID + ".dkr.ecr.us-east-1.amazonaws.com"
+	localURL  = "http://127.0.0.1:4566"
 )
 
-// world is a registry and an orchestrator that answer from fields. What would change anything is not implemented:
-// calling it panics.
+// world is a registry, an orchestrator and an account that answer from fields. What would change anything is not
+// implemented: calling it panics.
 type world struct {
 	release.Registry
 	release.Orchestrator
+	account
 
 	identityErr error
 	host        string
 	hostErr     error
+	image       release.Image
 	imageErr    error
+	running     map[string][]release.Task // by service
+	runningErr  error
 	services    map[string]release.Service
 	serviceErr  map[string]error
 	preview     release.Service
 	previewErr  error
 }
 
-func (w *world) identity(context.Context) (string, error) { return account, w.identityErr }
+func (w *world) Account(context.Context) (string, error) { return accountID, w.identityErr }
 
 func (w *world) Host(context.Context) (string, error) { return w.host, w.hostErr }
 
 func (w *world) Image(context.Context, string, string) (release.Image, error) {
-	return release.Image{}, w.imageErr
+	return w.image, w.imageErr
+}
+
+func (w *world) Running(_ context.Context, _, service string) ([]release.Task, error) {
+	return w.running[service], w.runningErr
 }
 
 func (w *world) Service(_ context.Context, cluster, name string) (release.Service, error) {
@@ -66,21 +75,21 @@ func sound() release.Service {
 			ARN: "arn:aws:ecs:us-east-1:123456789012:task-definition/web:3", Family: "web", Revision: 3, Architecture: "X86_64", OS: "LINUX",
 			Containers: []release.ContainerDefinition{
 				{Name: "proxy", Image: "nginx:1", Essential: true},
-				{Name: "app", Image: awsHost + "/shop:latest", Essential: true, HealthCheck: true},
+				{Name: "app", Image: awsHost + "/shop:latest", Essential: true, HealthCheck: true, LogDriver: "awslogs", LogGroup: "/ecs/web", LogPrefix: "web"},
 			},
 		},
 	}
 }
 
 func soundWorld() *world {
-	return &world{host: awsHost, services: map[string]release.Service{"web": sound()}, serviceErr: map[string]error{}}
+	return &world{host: awsHost, services: map[string]release.Service{"web": sound()}, serviceErr: map[string]error{}, account: soundAccount()}
 }
 
 func request() release.CheckRequest {
 	return release.CheckRequest{
 		Target: release.Target{
 			Name: "production", Region: "us-east-1", Cluster: "shop", Services: []string{"web"}, Repository: "shop", Tag: "latest",
-			Strategy: release.StrategyLatest,
+			Strategy: release.StrategyLatest, Timeout: 15 * time.Minute,
 		},
 		Platforms: []string{"linux/amd64"},
 	}
@@ -93,9 +102,13 @@ func localRequest() release.CheckRequest {
 	return req
 }
 
+func (w *world) checker() *Checker {
+	return New(Ports{Registry: w, Orchestrator: w, Cloud: w, Now: func() time.Time { return noon }})
+}
+
 func check(t *testing.T, w *world, req release.CheckRequest) []release.Finding {
 	t.Helper()
-	findings, err := New(w, w, w.identity).Check(t.Context(), req)
+	findings, err := w.checker().Check(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,12 +154,13 @@ func TestService(t *testing.T) {
 		"desired 0":              {change: func(s *service) { s.Desired = 0 }, want: []string{"MD015"}, cure: "--desired-count 1 --region us-east-1"},
 		"breaker off":            {change: func(s *service) { s.Breaker, s.BreakerRollback = false, false }, want: []string{"MD017"}, cure: "maximumPercent=200,deploymentCircuitBreaker={enable=true,rollback=true}"},
 		"breaker, no rollback":   {change: func(s *service) { s.BreakerRollback = false }, want: []string{"MD018"}},
-		"breaker of blue/green":  {change: func(s *service) { s.Breaker, s.DeploymentStrategy = false, "BLUE_GREEN" }},
+		"breaker of blue/green":  {change: func(s *service) { s.Breaker, s.DeploymentStrategy = false, "BLUE_GREEN" }, want: []string{"MD028"}},
 		"in flight":              {change: func(s *service) { s.DeploymentInFlight, s.CurrentDeployment = true, "arn:d" }, want: []string{"MD019"}, cure: "aws ecs wait services-stable"},
 		"no health at all":       {change: func(s *service) { s.LoadBalanced = false; s.TaskDefinition.Containers[1].HealthCheck = false }, want: []string{"MD020"}},
 		"health check alone":     {change: func(s *service) { s.LoadBalanced = false }},
 		"bounds stuck":           {change: func(s *service) { s.Desired, s.MaximumPercent = 1, 100 }, want: []string{"MD013"}, cure: "minimumHealthyPercent=100,maximumPercent=200"},
-		"blue/green on aws":      {change: func(s *service) { s.DeploymentStrategy = "BLUE_GREEN" }},
+		"blue/green on aws":      {change: func(s *service) { s.DeploymentStrategy, s.Bake = "BLUE_GREEN", 5*time.Minute }, want: []string{"MD028"}, cure: "timeout (15m)"},
+		"baked for too long":     {change: func(s *service) { s.DeploymentStrategy, s.Bake = "CANARY", 15*time.Minute }, want: []string{"MD029"}, cure: "timeout: 30m"},
 		"version consistency":    {change: func(s *service) { s.TaskDefinition.Containers[1].VersionConsistency = "disabled" }, want: []string{"MD016"}},
 		"of a sidecar":           {change: func(s *service) { s.TaskDefinition.Containers[0].VersionConsistency = "disabled" }},
 		"arm tasks":              {change: func(s *service) { s.TaskDefinition.Architecture = "ARM64" }, want: []string{"MD012"}, cure: "image.platforms: [linux/arm64]"},
@@ -189,15 +203,15 @@ func TestReference(t *testing.T) {
 	}{
 		"the tag":                     {image: awsHost + "/shop:latest"},
 		"no tag means latest":         {image: awsHost + "/shop"},
-		"dual-stack host":             {image: account + ".dkr-ecr.us-east-1.on.aws/shop:latest"},
-		"fips host":                   {image: account + ".dkr.ecr-fips.us-east-1.amazonaws.com/shop:latest"},
+		"dual-stack host":             {image: accountID + ".dkr-ecr.us-east-1.on.aws/shop:latest"},
+		"fips host":                   {image: accountID + ".dkr.ecr-fips.us-east-1.amazonaws.com/shop:latest"},
 		"another tag":                 {image: awsHost + "/shop:v1", want: "MD011", problem: "shop:v1"},
 		"digest":                      {image: awsHost + "/shop@sha256:abc", want: "MD010", problem: "sha256:abc"},
 		"tag and digest":              {image: awsHost + "/shop:latest@sha256:abc", want: "MD010"},
 		"another repository":          {image: awsHost + "/store:latest", want: "MD009", problem: "it uses: nginx:1, " + awsHost + "/store:latest"},
 		"a longer name":               {image: awsHost + "/team/shop:latest", want: "MD009"},
 		"another account":             {image: otherAccount + "/shop:latest", want: "MD009", problem: "another registry's"},
-		"another region":              {image: account + ".dkr.ecr.eu-west-1.amazonaws.com/shop:latest", want: "MD009"},
+		"another region":              {image: accountID + ".dkr.ecr.eu-west-1.amazonaws.com/shop:latest", want: "MD009"},
 		"docker hub":                  {image: "shop:latest", want: "MD009", problem: "another registry's"},
 		"not quite ecr":               {image: awsHost + ".evil.example/shop:latest", want: "MD009"},
 		"pinned, another tag":         {image: awsHost + "/shop:v1", pinned: true},
@@ -309,9 +323,9 @@ func TestAccess(t *testing.T) {
 		"local AWS is down":               {func(w *world) { w.identityErr, w.hostErr, w.serviceErr["web"] = refused(), refused(), refused() }, true, []string{"MD002"}, "medusa-deploy local up"},
 		"no network":                      {func(w *world) { w.identityErr = &net.DNSError{Err: "no such host"} }, false, []string{"MD002"}, "region us-east-1"},
 		"timeout":                         {func(w *world) { w.imageErr = fmt.Errorf("ecr: %w", context.DeadlineExceeded) }, false, []string{"MD002"}, ""},
-		"denied":                          {func(w *world) { w.imageErr, w.serviceErr["web"] = denied, denied }, false, []string{"MD003", "MD003"}, "IAM policy"},
+		"denied":                          {func(w *world) { w.imageErr, w.serviceErr["web"] = denied, denied }, false, []string{"MD003"}, "IAM policy"},
 		"something else":                  {func(w *world) { w.imageErr = apiError("ServerException") }, false, []string{"MD004"}, "try again"},
-		"different causes":                {func(w *world) { w.identityErr, w.imageErr, w.serviceErr["web"] = denied, refused(), errors.New("boom") }, false, []string{"MD003", "MD002", "MD004"}, ""},
+		"different causes":                {func(w *world) { w.identityErr, w.imageErr, w.serviceErr["web"] = denied, refused(), errors.New("boom") }, false, []string{"MD002", "MD003", "MD004"}, ""},
 		"the registry hides no service":   {func(w *world) { w.hostErr = refused(); delete(w.services, "web") }, false, []string{"MD002", "MD005"}, ""},
 		"the identity hides no service":   {func(w *world) { w.identityErr = denied; delete(w.services, "web") }, false, []string{"MD003", "MD005"}, ""},
 		"no service on aws":               {func(w *world) { delete(w.services, "web") }, false, []string{"MD005"}, "aws ecs list-services --cluster shop --region us-east-1"},
@@ -400,7 +414,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	w := soundWorld()
-	if _, err := New(w, w, w.identity).Check(ctx, request()); !errors.Is(err, context.Canceled) {
+	if _, err := w.checker().Check(ctx, request()); !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v, want context.Canceled", err)
 	}
 }

@@ -24,6 +24,34 @@ const (
 	codeNoRollback    = "MD018"
 	codeInFlight      = "MD019"
 	codeNoHealth      = "MD020"
+	codeUnknown       = "MD021"
+	codeClock         = "MD022"
+	codeExpiry        = "MD023"
+	codeTagStays      = "MD024"
+	codeLifecycle     = "MD025"
+	codeGone          = "MD026"
+	codeRole          = "MD027"
+	codePace          = "MD028"
+	codeTooSlow       = "MD029"
+	codeGrace         = "MD030"
+	codeNotEssential  = "MD031"
+	codeStopTimeout   = "MD032"
+	codeSecret        = "MD033"
+	codeLogGroup      = "MD034"
+	codeNoLog         = "MD035"
+	codeNoCommit      = "MD036"
+	codeDirty         = "MD037"
+	codeBuildFile     = "MD038"
+	codeFrontend      = "MD039"
+	codeRoot          = "MD040"
+	codeHealthcheck   = "MD041"
+	codeShellForm     = "MD042"
+	codeCacheOrder    = "MD043"
+	codeAddURL        = "MD044"
+	codeSecretInImage = "MD045"
+	codeFloatingBase  = "MD046"
+	codeUnignored     = "MD047"
+	codeHugeContext   = "MD048"
 )
 
 // Rule is one thing that check looks for.
@@ -56,6 +84,34 @@ func Rules() []Rule {
 		{codeNoRollback, release.SeverityWarning, "the circuit breaker does not roll back"},
 		{codeInFlight, release.SeverityWarning, "a rollout is in flight"},
 		{codeNoHealth, release.SeverityWarning, "nothing tells whether a task is healthy"},
+		{codeUnknown, release.SeverityUnknown, "something could not be looked at"},
+		{codeClock, release.SeverityError, "this machine's clock is wrong"},
+		{codeExpiry, release.SeverityWarning, "the credentials may end before the release does"},
+		{codeTagStays, release.SeverityError, "the release tag cannot move"},
+		{codeLifecycle, release.SeverityWarning, "a lifecycle policy can delete what runs"},
+		{codeGone, release.SeverityWarning, "what runs is no longer in the registry"},
+		{codeRole, release.SeverityWarning, "the execution role lacks a permission"},
+		{codePace, release.SeverityInfo, "the deployment strategy moves traffic in stages"},
+		{codeTooSlow, release.SeverityError, "the deployment strategy takes longer than the timeout"},
+		{codeGrace, release.SeverityWarning, "a slow start gets no grace period"},
+		{codeNotEssential, release.SeverityWarning, "the app's container is not essential"},
+		{codeStopTimeout, release.SeverityWarning, "the stop timeout is short"},
+		{codeSecret, release.SeverityError, "a secret does not exist"},
+		{codeLogGroup, release.SeverityError, "the log group does not exist"},
+		{codeNoLog, release.SeverityWarning, "the app's log cannot be read"},
+		{codeNoCommit, release.SeverityWarning, "there is no commit to ship"},
+		{codeDirty, release.SeverityInfo, "the work tree differs from the commit"},
+		{codeBuildFile, release.SeverityError, "a file that the build needs cannot be used"},
+		{codeFrontend, release.SeverityWarning, "the Dockerfile needs a frontend to be downloaded"},
+		{codeRoot, release.SeverityWarning, "the app runs as root"},
+		{codeHealthcheck, release.SeverityWarning, "ECS ignores the image's HEALTHCHECK"},
+		{codeShellForm, release.SeverityWarning, "a shell keeps SIGTERM from the app"},
+		{codeCacheOrder, release.SeverityWarning, "every change installs all dependencies again"},
+		{codeAddURL, release.SeverityWarning, "ADD downloads what nobody has verified"},
+		{codeSecretInImage, release.SeverityWarning, "a secret may end up in the image"},
+		{codeFloatingBase, release.SeverityWarning, "the base image is whatever its tag names today"},
+		{codeUnignored, release.SeverityWarning, "the build context has what no image needs"},
+		{codeHugeContext, release.SeverityWarning, "the build context is huge"},
 	}
 }
 

@@ -16,6 +16,9 @@ func aws(t release.Target, command string) string {
 	return line
 }
 
+// quoted is text as a POSIX shell takes it for one word.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
 // updateService is the command that changes one thing of a service.
 func updateService(t release.Target, service, option string) string {
 	return aws(t, fmt.Sprintf("ecs update-service --cluster %s --service %s %s", t.Cluster, service, option))
@@ -28,7 +31,7 @@ func deployment(minimum, maximum int) string {
 
 // changeTaskDefinition says how to make a change to a task definition, which cannot be changed: only replaced.
 func changeTaskDefinition(v view, change string) string {
-	if v.preview {
+	if v.fromFiles {
 		return change + " in " + v.def.TaskDefinitionPath
 	}
 	family := v.facts.TaskDefinition.Family
@@ -40,7 +43,7 @@ func changeTaskDefinition(v view, change string) string {
 
 // changeService says how to make a change to a service: key and value as they stand in the file, option as the CLI has it.
 func changeService(v view, inFile, option string) string {
-	if v.preview {
+	if v.fromFiles {
 		return "set " + inFile + " in " + v.def.ServicePath
 	}
 	return updateService(v.target, v.name, option)

@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
@@ -15,11 +16,12 @@ type view struct {
 	account   string
 	host      string
 	platforms []string
+	seen      *look
 }
 
 // whereService names the service, or the file that will make it.
 func (v view) whereService() string {
-	if v.preview {
+	if v.fromFiles {
 		return v.def.ServicePath
 	}
 	return "service " + v.target.Cluster + "/" + v.name
@@ -27,7 +29,7 @@ func (v view) whereService() string {
 
 // whereTask names the task definition, or the file that will make it.
 func (v view) whereTask() string {
-	if v.preview {
+	if v.fromFiles {
 		return v.def.TaskDefinitionPath
 	}
 	return "task definition " + taskName(v.facts.TaskDefinition)
@@ -41,10 +43,10 @@ func taskName(t release.TaskDefinition) string {
 }
 
 // judgeService gives what is wrong with one service.
-func judgeService(req release.CheckRequest, seen look, s serviceLook) []release.Finding {
+func judgeService(req release.CheckRequest, seen *look, s serviceLook) []release.Finding {
 	v := view{
 		serviceLook: s, target: req.Target, def: req.Target.Definitions[s.name],
-		account: seen.account, host: seen.host, platforms: req.Platforms,
+		account: seen.account, host: seen.host, platforms: req.Platforms, seen: seen,
 	}
 	switch {
 	case errors.Is(s.err, release.ErrNotFound):
@@ -53,12 +55,13 @@ func judgeService(req release.CheckRequest, seen look, s serviceLook) []release.
 		return nil // judgeAccess has said so
 	case s.previewErr != nil:
 		return []release.Finding{finding(codeDefinition, v.def.TaskDefinitionPath+", "+v.def.ServicePath, s.previewErr.Error(),
-			"the service does not exist yet and cannot be made from these files", "correct what the message names")}
+			"the service cannot be made from these files", "correct what the message names")}
 	}
 	var findings []release.Finding
 	for _, rule := range []func(view) []release.Finding{
 		judgeStatus, judgeController, judgeStrategy, judgeReference, judgePlatform, judgeBounds, judgeDesired,
-		judgeConsistency, judgeBreaker, judgeInFlight, judgeHealth,
+		judgeConsistency, judgeBreaker, judgeInFlight, judgeHealth, judgePace, judgeGrace, judgeEssential, judgeStop,
+		judgeSecrets, judgeLogGroups, judgeLog,
 	} {
 		findings = append(findings, rule(v)...)
 	}
@@ -137,16 +140,21 @@ func judgeInFlight(v view) []release.Finding {
 		"wait for it: "+aws(v.target, "ecs wait services-stable --cluster "+v.target.Cluster+" --services "+v.name)))
 }
 
-// judgeHealth: without a health check or a load balancer ECS counts a task that has run for a while as good.
+// judgeHealth: without a health check or a load balancer ECS counts a task that has run for a while as good. A sidecar's
+// health tells nothing of the app's.
 func judgeHealth(v view) []release.Finding {
 	if v.facts.LoadBalanced {
 		return nil
 	}
-	for _, c := range v.facts.TaskDefinition.Containers {
-		if c.HealthCheck {
-			return nil
-		}
+	checked := func(c release.ContainerDefinition) bool { return c.HealthCheck }
+	apps, all := v.apps(), v.facts.TaskDefinition.Containers
+	problem := "no container has a health check, and the service has no load balancer"
+	switch {
+	case slices.ContainsFunc(apps, checked), len(apps) == 0 && slices.ContainsFunc(all, checked):
+		return nil
+	case slices.ContainsFunc(all, checked):
+		problem = "container " + apps[0].Name + " has no health check, and the service has no load balancer"
 	}
-	return one(finding(codeNoHealth, v.whereTask(), "no container has a health check, and the service has no load balancer",
+	return one(finding(codeNoHealth, v.whereTask(), problem,
 		"a rollout counts as successful although the app does not answer", changeTaskDefinition(v, "add a healthCheck to the container")))
 }

@@ -2,43 +2,92 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/medusa-deploy/medusa-deploy/internal/release"
 	"github.com/spf13/cobra"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/build"
+	"github.com/medusa-deploy/medusa-deploy/internal/check"
+	"github.com/medusa-deploy/medusa-deploy/internal/check/facts"
+	"github.com/medusa-deploy/medusa-deploy/internal/git"
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
 func newCheck(g *globals) *cobra.Command {
-	return &cobra.Command{
-		Use:     "check",
-		Short:   "find what would break a deploy, before it does",
-		Long:    "check only reads. It reports all findings at once; docs/checks.md explains their codes.",
-		Example: "  medusa-deploy check --target production",
-		Args:    noArgs,
+	var noBuild bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "find what would break a deploy, before it does",
+		Long: `check looks at the target, at what runs there, and at what would be built, and reports all findings at once: where,
+why, and the cure. It only reads. It exits with 3 when something would break a deploy, with 0 otherwise; docs/checks.md
+explains the codes.`,
+		Example: `  medusa-deploy check --target production
+  medusa-deploy check --no-build
+  medusa-deploy check --output json | jq -r 'select(.type=="finding") | .code + " " + .where'`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return reading(cmd.Context(), g, func(s *session, p *release.Pipeline) error { return s.check(cmd.Context(), p) })
+			return withSession(cmd.Context(), g, func(ctx context.Context, s *session) (release.Result, error) {
+				p, err := s.pipeline(ctx, noBuilder)
+				if err != nil {
+					return release.Result{}, err
+				}
+				req := release.CheckRequest{Target: s.target, Platforms: s.config.Image.Platforms}
+				if !noBuild {
+					p.Checker = s.withBuild(ctx, &req, p.Checker)
+				}
+				return p.Check(ctx, req), nil
+			})
 		},
 	}
+	cmd.Flags().BoolVar(&noBuild, "no-build", false, "leave out what only a build needs: the commit, the Dockerfile, its context")
+	return cmd
 }
 
-func (s *session) check(ctx context.Context, p *release.Pipeline) error {
-	findings, err := p.Checker.Check(ctx, release.CheckRequest{Target: s.target, Platforms: s.config.Image.Platforms})
+// withBuild adds to a request what a ship from here would build; without a commit, the finding that says so.
+func (s *session) withBuild(ctx context.Context, req *release.CheckRequest, c release.Checker) release.Checker {
+	image := s.config.Image
+	req.ContextDir, req.Dockerfile = image.Context, image.Dockerfile
+	commit, err := git.Describe(ctx, s.config.Dir)
 	if err != nil {
-		return err
+		return alsoFound{c, check.NoCommit(s.config.Dir, err)}
 	}
-	errorCount := 0
-	for _, f := range findings {
-		s.face.Emit(release.Found{Finding: f})
-		if f.Severity == release.SeverityError {
-			errorCount++
-		}
+	req.Commit = commit
+	return c
+}
+
+// alsoFound is a Checker with one finding of its caller's.
+type alsoFound struct {
+	release.Checker
+	finding release.Finding
+}
+
+// Check implements release.Checker.
+func (a alsoFound) Check(ctx context.Context, req release.CheckRequest) ([]release.Finding, error) {
+	found, err := a.Checker.Check(ctx, req)
+	if err != nil {
+		return nil, err
 	}
-	if err := s.face.Close(); err != nil {
-		return err
+	return append(found, a.finding), nil
+}
+
+// checker makes the checker of the session's target.
+func (s *session) checker() *check.Checker {
+	return check.New(check.Ports{
+		Registry: s.registry, Orchestrator: s.ecs, Cloud: facts.New(s.aws, s.plain.Registry),
+		Dockerfile: s.readDockerfile, Stage: s.config.Image.Stage,
+		// Who sets BUILDKIT_HOST has a builder of their own, which may well download what it needs.
+		Offline: s.getenv("BUILDKIT_HOST") == "",
+	})
+}
+
+// readDockerfile has the builder's own parser read a Dockerfile.
+func (s *session) readDockerfile(path string) ([]check.Instruction, error) {
+	read, err := build.ReadDockerfile(path, s.config.Image.Args)
+	if err != nil {
+		return nil, err
 	}
-	if errorCount > 0 {
-		return exit(release.ExitCheck, fmt.Errorf("check found %d of what would break a deploy", errorCount))
+	all := make([]check.Instruction, len(read))
+	for i, one := range read {
+		all[i] = check.Instruction(one)
 	}
-	_, err = fmt.Fprintf(s.sys.Stderr, "nothing would break a deploy to %s\n", s.target.Name)
-	return err
+	return all, nil
 }

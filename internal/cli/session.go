@@ -12,7 +12,6 @@ import (
 
 	"github.com/medusa-deploy/medusa-deploy/internal/awsclient"
 	"github.com/medusa-deploy/medusa-deploy/internal/build"
-	"github.com/medusa-deploy/medusa-deploy/internal/check"
 	"github.com/medusa-deploy/medusa-deploy/internal/config"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws"
 	"github.com/medusa-deploy/medusa-deploy/internal/orchestrator"
@@ -224,10 +223,7 @@ const (
 // pipeline wires the ports.
 func (s *session) pipeline(ctx context.Context, need builderNeed) (*release.Pipeline, error) {
 	p := &release.Pipeline{Registry: maskedRegistry{s.registry, s.mask}, Orchestrator: s.ecs, Emit: s.face.Emit, ServiceURL: s.serviceURL}
-	p.Checker = check.New(s.registry, s.ecs, func(ctx context.Context) (string, error) {
-		identity, err := s.aws.Identity(ctx)
-		return identity.Account, err
-	})
+	p.Checker = s.checker()
 	if s.plain.Local {
 		p.PollMin, p.PollMax = localPollMin, localPollMax
 	}

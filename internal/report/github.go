@@ -52,10 +52,17 @@ func relative(path string) string {
 
 func (githubStyle) finding(f release.Finding) string {
 	command := "warning"
-	if f.Severity == release.SeverityError {
+	switch f.Severity {
+	case release.SeverityError:
 		command = "error"
+	case release.SeverityInfo:
+		command = "notice"
 	}
-	return annotate(command, f.Where, f.Code+": "+f.Problem+"\n"+f.Cure)
+	text := f.Problem
+	if !place.MatchString(f.Where) { // else the annotation stands there
+		text = f.Where + ": " + text
+	}
+	return annotate(command, f.Where, f.Code+": "+text+"\n"+f.Cure)
 }
 
 // line keeps text from being taken for a workflow command: the runner looks for :: behind leading white space, and for

@@ -76,6 +76,7 @@ func streams() map[string][]release.Event {
 			release.PhaseStarted{Phase: release.PhaseCheck, About: "what would break the deploy to production"},
 			release.Found{Finding: release.Finding{Code: "MD006", Severity: release.SeverityError, Where: "medusa-deploy.yaml:12:7", Problem: "wrong", Why: "it breaks", Cure: "mend it"}},
 			release.Found{Finding: release.Finding{Code: "MD014", Severity: release.SeverityWarning, Where: "service medusa-service", Problem: "100% odd", Cure: "look, then: go on"}},
+			release.Found{Finding: release.Finding{Code: "MD037", Severity: release.SeverityInfo, Where: "work tree", Problem: "dirty", Cure: "commit"}},
 			release.PhaseFailed{Phase: release.PhaseCheck, Error: "check: MD006: wrong", Seconds: 0.1},
 			release.Notice{Level: "warning", Text: "a notice\nof two lines"},
 			release.LogLine{Service: service, Task: "0123456789abcdef", At: at, Text: "a line of a log"},

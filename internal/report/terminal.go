@@ -222,8 +222,11 @@ func (f *terminalFace) within(e release.Event) {
 	switch e := e.(type) {
 	case release.Found:
 		c := yellow
-		if e.Severity == release.SeverityError {
+		switch e.Severity {
+		case release.SeverityError:
 			c = red
+		case release.SeverityInfo:
+			c = none
 		}
 		f.lines(f.Err, c, findingText(e.Finding))
 	case release.BuildStep:
