@@ -100,7 +100,7 @@ func stageOfSource(all []Instruction, from string, before int) int {
 func lineage(all []Instruction, stage int) []Instruction {
 	var own, above []Instruction
 	for _, i := range all {
-		if i.Stage != stage {
+		if i.Stage != stage || stage < 0 {
 			continue
 		}
 		own = append(own, i)

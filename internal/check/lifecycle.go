@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -116,26 +117,30 @@ func starred(prefixes []string) []string {
 	return all
 }
 
-// protecting is a policy with a rule before all others that keeps the image with a tag from them.
+// protecting is a policy with a rule before all others that keeps the image with a tag from them. A rule that does so
+// already, but too late, moves to the front.
 func protecting(policy, tag string) (string, error) {
-	var whole map[string]json.RawMessage
-	var rules []map[string]any
+	var whole struct{ Rules []json.RawMessage }
 	if err := json.Unmarshal([]byte(policy), &whole); err != nil {
 		return "", fmt.Errorf("read the lifecycle policy: %w", err)
 	}
-	if err := json.Unmarshal(whole["rules"], &rules); err != nil {
-		return "", fmt.Errorf("read the lifecycle policy's rules: %w", err)
-	}
-	first := map[string]any{
+	rules := []any{map[string]any{
 		"rulePriority": 1, "description": "keep what " + tag + " names",
 		"selection": map[string]any{"tagStatus": "tagged", "tagPatternList": []string{tag}, "countType": "imageCountMoreThan", "countNumber": 1},
 		"action":    map[string]any{"type": "expire"},
-	}
-	for _, r := range rules {
-		if priority, ok := r["rulePriority"].(float64); ok {
-			r["rulePriority"] = int(priority) + 1
+	}}
+	for _, raw := range whole.Rules {
+		var known lifecycleRule
+		all := map[string]json.RawMessage{} // what is not known of a rule stays in it
+		if err := errors.Join(json.Unmarshal(raw, &known), json.Unmarshal(raw, &all)); err != nil {
+			return "", fmt.Errorf("read a lifecycle rule: %w", err)
 		}
+		if known.spares(tag) && slices.Equal(known.Selection.Patterns, []string{tag}) {
+			continue
+		}
+		all["rulePriority"] = json.RawMessage(strconv.Itoa(known.Priority + 1))
+		rules = append(rules, all)
 	}
-	out, err := json.Marshal(map[string]any{"rules": append([]map[string]any{first}, rules...)})
+	out, err := json.Marshal(map[string]any{"rules": rules})
 	return string(out), err
 }

@@ -78,7 +78,7 @@ func judgeLifecycle(req release.CheckRequest, seen *look) []release.Finding {
 			findings = append(findings, finding(codeLifecycle, fmt.Sprintf("lifecycle policy of repository %s, rule %d", t.Repository, r.Priority),
 				described[r.Priority]+": "+strings.Join(what, "; "),
 				"ECS pulls the image again for every task that it starts, and cannot once it is gone: a scale-out or a restart fails long after a good release",
-				keep(t, seen.policy, what)))
+				keep(req, seen, what)))
 		}
 	}
 	return findings
@@ -93,21 +93,20 @@ func nextTag(c release.Commit) string {
 }
 
 // keep says how to have what runs kept: it is what the release tag names, and a first rule of its own keeps that.
-func keep(t release.Target, policy string, what []string) string {
-	cure := ""
+func keep(req release.CheckRequest, seen *look, what []string) string {
+	t, cure := req.Target, ""
 	if slices.ContainsFunc(what, func(w string) bool { return strings.Contains(w, " runs ") }) {
-		cure = "bring every service to what :" + t.Tag + " names: medusa-deploy deploy " + t.Tag + " --target " + t.Name + "; then "
+		cure = "bring every service to what :" + t.Tag + " names: medusa-deploy deploy " + t.Tag + " --target " + t.Name
 	}
-	rules, err := parseLifecycle(policy)
+	if r, ok := deciding(seen.rules, []string{t.Tag, nextTag(req.Commit)}); ok && r.spares(t.Tag) {
+		return cure
+	}
+	protected, err := protecting(seen.policy, t.Tag)
 	if err != nil {
-		return cure + "correct the policy"
+		return "correct the policy: " + err.Error()
 	}
-	if r, ok := deciding(rules, []string{t.Tag}); ok && r.spares(t.Tag) {
-		return strings.TrimSuffix(cure, "; then ")
-	}
-	protected, err := protecting(policy, t.Tag)
-	if err != nil {
-		return cure + "correct the policy"
+	if cure != "" {
+		cure += "; then "
 	}
 	return cure + "put a rule before the others that keeps it: " +
 		aws(t, "ecr put-lifecycle-policy --repository-name "+t.Repository+" --lifecycle-policy-text "+quoted(protected))
