@@ -30,6 +30,8 @@ type Instruction struct {
 	From string
 	// Shell tells that RUN, CMD or ENTRYPOINT has a shell run its command.
 	Shell bool
+	// Verified tells that ADD has a checksum for what it downloads.
+	Verified bool
 }
 
 // ReadDockerfile reads a Dockerfile as a build would; args are build arguments, which FROM may name. A mistake in the
@@ -101,7 +103,7 @@ func translate(c instructions.Command, stage int) []Instruction {
 	case *instructions.CopyCommand:
 		i.Words, i.From = c.SourcePaths, c.From
 	case *instructions.AddCommand:
-		i.Words = c.SourcePaths
+		i.Words, i.Verified = c.SourcePaths, c.Checksum != ""
 	case *instructions.UserCommand:
 		i.Words = []string{c.User}
 	case *instructions.ArgCommand:

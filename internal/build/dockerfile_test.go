@@ -28,6 +28,7 @@ EOF
 FROM $UNKNOWN
 COPY --from=build /app /app
 ADD https://example.com/x.tar a /opt/
+ADD --checksum=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef https://example.com/y.tar /opt/
 user 1000
 HEALTHCHECK CMD curl localhost
 EXPOSE 9000
@@ -53,11 +54,12 @@ CMD node server.js
 		{Name: "FROM", Line: 13, Stage: 1, Words: []string{"$UNKNOWN", ""}},
 		{Name: "COPY", Line: 14, Stage: 1, Words: []string{"/app"}, From: "build"},
 		{Name: "ADD", Line: 15, Stage: 1, Words: []string{"https://example.com/x.tar", "a"}},
-		{Name: "USER", Line: 16, Stage: 1, Words: []string{"1000"}},
-		{Name: "HEALTHCHECK", Line: 17, Stage: 1, Words: []string{"CMD-SHELL", "curl localhost"}},
-		{Name: "EXPOSE", Line: 18, Stage: 1},
-		{Name: "ENTRYPOINT", Line: 19, Stage: 1, Words: []string{"tini", "--"}},
-		{Name: "CMD", Line: 20, Stage: 1, Words: []string{"node server.js"}, Shell: true},
+		{Name: "ADD", Line: 16, Stage: 1, Words: []string{"https://example.com/y.tar"}, Verified: true},
+		{Name: "USER", Line: 17, Stage: 1, Words: []string{"1000"}},
+		{Name: "HEALTHCHECK", Line: 18, Stage: 1, Words: []string{"CMD-SHELL", "curl localhost"}},
+		{Name: "EXPOSE", Line: 19, Stage: 1},
+		{Name: "ENTRYPOINT", Line: 20, Stage: 1, Words: []string{"tini", "--"}},
+		{Name: "CMD", Line: 21, Stage: 1, Words: []string{"node server.js"}, Shell: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

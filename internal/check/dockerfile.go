@@ -24,6 +24,8 @@ type Instruction struct {
 	From string
 	// Shell tells that RUN, CMD or ENTRYPOINT has a shell run its command.
 	Shell bool
+	// Verified tells that ADD has a checksum for what it downloads.
+	Verified bool
 }
 
 // word is the n-th word, or none.
@@ -336,7 +338,7 @@ func installed(text string) string {
 // downloads: ADD takes whatever the address gives today.
 func (d dockerfile) downloads(add report) {
 	for _, i := range d.all {
-		if i.Name != "ADD" || !slices.ContainsFunc(i.Words, remote) {
+		if i.Name != "ADD" || i.Verified || !slices.ContainsFunc(i.Words, remote) {
 			continue
 		}
 		add(i.Line, codeAddURL, "ADD downloads "+i.Words[slices.IndexFunc(i.Words, remote)],

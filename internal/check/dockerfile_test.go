@@ -23,6 +23,9 @@ func read(file string) []Instruction {
 		if len(words) > 0 && strings.HasPrefix(words[0], "--from=") {
 			i.From, words = strings.TrimPrefix(words[0], "--from="), words[1:]
 		}
+		if len(words) > 0 && words[0] == "--checksum" {
+			i.Verified, words = true, words[1:]
+		}
 		switch name {
 		case "":
 			continue
@@ -119,6 +122,7 @@ func TestDockerfile(t *testing.T) {
 
 		"a download":          {file: "FROM scratch\nADD https://example.com/a.tar /a" + clean, want: []string{"MD044:2"}},
 		"a git repository":    {file: "FROM scratch\nADD x git@example.com:a/b.git /a" + clean, want: []string{"MD044:2"}},
+		"a verified download": {file: "FROM scratch\nADD --checksum https://example.com/a.tar /a" + clean},
 		"a file of one's own": {file: "FROM scratch\nADD a.tar /a" + clean},
 
 		"secrets":        {file: "ARG NPM_TOKEN\nFROM scratch\nARG A=1 DB_PASSWORD=x\nENV JWT_SECRET=s PORT=1" + clean, want: []string{"MD045:1", "MD045:3", "MD045:4"}},
