@@ -33,7 +33,7 @@ func (c *Checker) lookAtBuild(ctx context.Context, req release.CheckRequest) bui
 // NoCommit is the finding that there is nothing to ship: git gives no commit.
 func NoCommit(dir string, err error) release.Finding {
 	return finding(codeNoCommit, dir, err.Error(), "ship and push need a commit to name the image after; deploy and rollback do without",
-		"work in a git repository that has a commit: git init && git add . && git commit -m \"first\"")
+		"do what the message says; where nothing is built, leave it out: medusa-deploy check --no-build")
 }
 
 // judgeBuild gives what is wrong with what will be built.
