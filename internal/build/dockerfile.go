@@ -15,29 +15,10 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
-// Instruction is one instruction of a Dockerfile, as BuildKit itself reads it. It holds no value of an ARG or ENV.
-type Instruction struct {
-	// Name is FROM, ARG, RUN, …; SYNTAX for the line that names a frontend, MOUNT for what a RUN mounts.
-	Name string
-	// Line counts from 1.
-	Line int
-	// Stage is the stage that it belongs to, from 0; -1: before the first.
-	Stage int
-	// Words are, of FROM: the image or stage, and the stage's own name; of COPY, ADD and MOUNT: the sources; of RUN, CMD
-	// and ENTRYPOINT: the command; of ARG: the names; of ENV: the names that get a value; of USER: the user.
-	Words []string
-	// From is the stage or image that COPY and MOUNT take from; empty: the build context.
-	From string
-	// Shell tells that RUN, CMD or ENTRYPOINT has a shell run its command.
-	Shell bool
-	// Verified tells that ADD has a checksum for what it downloads.
-	Verified bool
-}
-
 // ReadDockerfile reads a Dockerfile as a build would; args are build arguments, which FROM may name. A mistake in the
 // file is a *release.BuildError with its line. What follows a line that names another frontend is left out when only
 // that frontend understands it.
-func ReadDockerfile(path string, args map[string]string) ([]Instruction, error) {
+func ReadDockerfile(path string, args map[string]string) ([]release.Instruction, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the Dockerfile: %w", err)
@@ -49,11 +30,11 @@ func ReadDockerfile(path string, args map[string]string) ([]Instruction, error) 
 	return all, nil
 }
 
-func readDockerfile(raw []byte, args map[string]string) ([]Instruction, error) {
-	var all []Instruction
+func readDockerfile(raw []byte, args map[string]string) ([]release.Instruction, error) {
+	var all []release.Instruction
 	frontend, _, at, named := parser.DetectSyntax(raw)
 	if named {
-		all = append(all, Instruction{Name: "SYNTAX", Line: firstLine(at), Stage: -1, Words: []string{frontend}})
+		all = append(all, release.Instruction{Name: "SYNTAX", Line: firstLine(at), Stage: -1, Words: []string{frontend}})
 	}
 	parsed, err := parser.Parse(bytes.NewReader(raw))
 	if err != nil {
@@ -68,12 +49,12 @@ func readDockerfile(raw []byte, args map[string]string) ([]Instruction, error) {
 	}
 	known := map[string]string{}
 	for _, a := range global {
-		all = append(all, Instruction{Name: "ARG", Line: firstLine(a.Location()), Stage: -1, Words: argNames(a)})
+		all = append(all, release.Instruction{Name: "ARG", Line: firstLine(a.Location()), Stage: -1, Words: argNames(a)})
 		define(known, a, parsed.EscapeToken, args)
 	}
 	for i, s := range stages {
 		words := append([]string{expand(s.BaseName, parsed.EscapeToken, known)}, s.Name)
-		all = append(all, Instruction{Name: "FROM", Line: firstLine(s.Location), Stage: i, Words: words})
+		all = append(all, release.Instruction{Name: "FROM", Line: firstLine(s.Location), Stage: i, Words: words})
 		for _, c := range s.Commands {
 			all = append(all, translate(c, i)...)
 		}
@@ -82,7 +63,7 @@ func readDockerfile(raw []byte, args map[string]string) ([]Instruction, error) {
 }
 
 // ifNamed gives what was read when a frontend of its own might understand the rest, and the error otherwise.
-func ifNamed(named bool, all []Instruction, err error) ([]Instruction, error) {
+func ifNamed(named bool, all []release.Instruction, err error) ([]release.Instruction, error) {
 	if named {
 		return all, nil
 	}
@@ -90,12 +71,12 @@ func ifNamed(named bool, all []Instruction, err error) ([]Instruction, error) {
 }
 
 // translate gives an instruction, and a MOUNT for each thing that it mounts.
-func translate(c instructions.Command, stage int) []Instruction {
-	i := Instruction{Name: strings.ToUpper(c.Name()), Line: firstLine(c.Location()), Stage: stage}
+func translate(c instructions.Command, stage int) []release.Instruction {
+	i := release.Instruction{Name: strings.ToUpper(c.Name()), Line: firstLine(c.Location()), Stage: stage}
 	switch c := c.(type) {
 	case *instructions.RunCommand:
 		i.Words, i.Shell = commandLine(c.ShellDependantCmdLine), c.PrependShell
-		return append([]Instruction{i}, mounts(c, i)...)
+		return append([]release.Instruction{i}, mounts(c, i)...)
 	case *instructions.CmdCommand:
 		i.Words, i.Shell = commandLine(c.ShellDependantCmdLine), c.PrependShell
 	case *instructions.EntrypointCommand:
@@ -117,7 +98,7 @@ func translate(c instructions.Command, stage int) []Instruction {
 	case *instructions.HealthCheckCommand:
 		i.Words = c.Health.Test
 	}
-	return []Instruction{i}
+	return []release.Instruction{i}
 }
 
 // commandLine is what is run, with the scripts that stand below it.
@@ -130,11 +111,11 @@ func commandLine(c instructions.ShellDependantCmdLine) []string {
 }
 
 // mounts gives what a RUN reads besides its own layers.
-func mounts(c *instructions.RunCommand, run Instruction) []Instruction {
+func mounts(c *instructions.RunCommand, run release.Instruction) []release.Instruction {
 	if err := c.Expand(func(word string) (string, error) { return word, nil }); err != nil {
 		return nil // a value that only the build knows
 	}
-	var all []Instruction
+	var all []release.Instruction
 	for _, m := range instructions.GetMounts(c) {
 		if m.Type != instructions.MountTypeBind {
 			continue
@@ -143,7 +124,7 @@ func mounts(c *instructions.RunCommand, run Instruction) []Instruction {
 		if source == "" {
 			source = "."
 		}
-		all = append(all, Instruction{Name: "MOUNT", Line: run.Line, Stage: run.Stage, Words: []string{source}, From: m.From})
+		all = append(all, release.Instruction{Name: "MOUNT", Line: run.Line, Stage: run.Stage, Words: []string{source}, From: m.From})
 	}
 	return all
 }

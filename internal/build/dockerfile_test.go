@@ -39,7 +39,7 @@ CMD node server.js
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Instruction{
+	want := []release.Instruction{
 		{Name: "SYNTAX", Line: 1, Stage: -1, Words: []string{"docker/dockerfile:1"}},
 		{Name: "ARG", Line: 2, Stage: -1, Words: []string{"NODE"}},
 		{Name: "ARG", Line: 3, Stage: -1, Words: []string{"BASE"}},

@@ -13,7 +13,7 @@ import (
 
 // buildLook is what was found out about what will be built.
 type buildLook struct {
-	instructions []Instruction
+	instructions []release.Instruction
 	err          error // of the Dockerfile
 	files        contextFiles
 	filesErr     error // of the build context

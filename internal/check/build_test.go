@@ -20,7 +20,7 @@ func building(t *testing.T, file string, files map[string]string) (release.Check
 	req := request()
 	req.ContextDir, req.Dockerfile = dir, filepath.Join(dir, "Dockerfile")
 	w := soundWorld()
-	return req, Ports{Registry: w, Orchestrator: w, Cloud: w, Dockerfile: func(string) ([]Instruction, error) { return read(file), nil }}
+	return req, Ports{Registry: w, Orchestrator: w, Cloud: w, Dockerfile: func(string) ([]release.Instruction, error) { return read(file), nil }}
 }
 
 func checkBuild(t *testing.T, req release.CheckRequest, p Ports) []release.Finding {
@@ -50,7 +50,7 @@ func TestBuild(t *testing.T) {
 func TestNothingIsBuilt(t *testing.T) {
 	req, p := building(t, "FROM node\nCMD x", nil)
 	req.Dockerfile, req.ContextDir = "", ""
-	p.Dockerfile = func(string) ([]Instruction, error) { t.Error("it was read"); return nil, nil }
+	p.Dockerfile = func(string) ([]release.Instruction, error) { t.Error("it was read"); return nil, nil }
 	if findings := checkBuild(t, req, p); len(findings) > 0 {
 		t.Errorf("findings = %+v", findings)
 	}
@@ -73,7 +73,7 @@ func TestBuildFilesThatCannotBeUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			req, p := building(t, soundFile, tc.files)
 			if tc.err != nil {
-				p.Dockerfile = func(string) ([]Instruction, error) { return nil, tc.err }
+				p.Dockerfile = func(string) ([]release.Instruction, error) { return nil, tc.err }
 			}
 			if tc.remove {
 				if err := os.RemoveAll(req.ContextDir); err != nil {
@@ -130,7 +130,7 @@ func TestHuge(t *testing.T) {
 		!strings.Contains(f.Cure, "'docs' 'media' >> ") {
 		t.Errorf("finding = %+v", f)
 	}
-	p.Dockerfile = func(string) ([]Instruction, error) { return read("FROM scratch\nCOPY docs ." + clean), nil }
+	p.Dockerfile = func(string) ([]release.Instruction, error) { return read("FROM scratch\nCOPY docs ." + clean), nil }
 	if findings := checkBuild(t, req, p); len(findings) > 0 {
 		t.Errorf("only docs is copied: %+v", findings)
 	}

@@ -17,7 +17,7 @@ type Ports struct {
 	Orchestrator release.Orchestrator
 	Cloud        Cloud
 	// Dockerfile reads a Dockerfile as the build would. A mistake in the file is a *release.BuildError with its line.
-	Dockerfile func(path string) ([]Instruction, error)
+	Dockerfile func(path string) ([]release.Instruction, error)
 	// Stage is the stage that is built; empty: the last.
 	Stage string
 	// Offline is set when the builder may have no way to download a frontend.

@@ -120,6 +120,18 @@ func check(t *testing.T, w *world, req release.CheckRequest) []release.Finding {
 	return findings
 }
 
+// expect checks a world and wants these codes; the first finding's problem and cure have these texts in them.
+func expect(t *testing.T, w *world, req release.CheckRequest, want []string, problem, cure string) {
+	t.Helper()
+	findings := check(t, w, req)
+	if diff := cmp.Diff(want, codes(findings)); diff != "" {
+		t.Fatalf("codes (-want +got):\n%s\n%+v", diff, findings)
+	}
+	if len(findings) > 0 && (!strings.Contains(findings[0].Problem, problem) || !strings.Contains(findings[0].Cure, cure)) {
+		t.Errorf("problem %s\ncure %s\nwant %q, %q", findings[0].Problem, findings[0].Cure, problem, cure)
+	}
+}
+
 func codes(findings []release.Finding) []string {
 	var all []string
 	for _, f := range findings {
@@ -180,13 +192,7 @@ func TestService(t *testing.T) {
 			if tc.req != nil {
 				tc.req(&req)
 			}
-			findings := check(t, w, req)
-			if diff := cmp.Diff(tc.want, codes(findings)); diff != "" {
-				t.Fatalf("codes (-want +got):\n%s", diff)
-			}
-			if len(findings) > 0 && !strings.Contains(findings[0].Cure, tc.cure) {
-				t.Errorf("cure = %s, want %q in it", findings[0].Cure, tc.cure)
-			}
+			expect(t, w, req, tc.want, "", tc.cure)
 		})
 	}
 }

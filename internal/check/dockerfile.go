@@ -9,126 +9,18 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
-// Instruction is one instruction of a Dockerfile. It holds no value of an ARG or ENV.
-type Instruction struct {
-	// Name is FROM, ARG, RUN, …; SYNTAX for the line that names a frontend, MOUNT for what a RUN mounts.
-	Name string
-	// Line counts from 1.
-	Line int
-	// Stage is the stage that it belongs to, from 0; -1: before the first.
-	Stage int
-	// Words are, of FROM: the image or stage, and the stage's own name; of COPY, ADD and MOUNT: the sources; of RUN, CMD
-	// and ENTRYPOINT: the command; of ARG: the names; of ENV: the names that get a value; of USER: the user.
-	Words []string
-	// From is the stage or image that COPY and MOUNT take from; empty: the build context.
-	From string
-	// Shell tells that RUN, CMD or ENTRYPOINT has a shell run its command.
-	Shell bool
-	// Verified tells that ADD has a checksum for what it downloads.
-	Verified bool
-}
-
-// word is the n-th word, or none.
-func (i Instruction) word(n int) string {
-	if n >= len(i.Words) {
-		return ""
-	}
-	return i.Words[n]
-}
-
-// text is the command of RUN, CMD or ENTRYPOINT, with the scripts that stand below it.
-func (i Instruction) text() string {
+// commandOf is the command of RUN, CMD or ENTRYPOINT, with the scripts that stand below it.
+func commandOf(i release.Instruction) string {
 	if i.Shell {
 		return strings.TrimSpace(strings.Join(i.Words, "\n"))
 	}
 	return strings.Join(i.Words, " ")
 }
 
-// stageNamed gives the stage before another one that a name stands for; -1: it stands for an image.
-func stageNamed(all []Instruction, name string, before int) int {
-	found := -1
-	for _, i := range all {
-		if i.Name == "FROM" && i.Stage < before && i.word(1) != "" && strings.EqualFold(i.word(1), name) {
-			found = i.Stage
-		}
-	}
-	return found
-}
-
-// finalStage is the stage that is built; -1: there is none.
-func finalStage(all []Instruction, wanted string) int {
-	last := -1
-	for _, i := range all {
-		last = max(last, i.Stage)
-	}
-	if named := stageNamed(all, wanted, last+1); wanted != "" && named >= 0 {
-		return named
-	}
-	return last
-}
-
-// reachable leaves out the stages that the build never comes to. The stage that is built comes last.
-func reachable(all []Instruction, wanted string) []Instruction {
-	needed := map[int]bool{-1: true}
-	var need func(stage int)
-	need = func(stage int) {
-		if stage < 0 || needed[stage] {
-			return
-		}
-		needed[stage] = true
-		for _, i := range all {
-			if i.Stage == stage && i.Name == "FROM" {
-				need(stageNamed(all, i.word(0), stage))
-			}
-			if i.Stage == stage && i.From != "" {
-				need(stageOfSource(all, i.From, stage))
-			}
-		}
-	}
-	need(finalStage(all, wanted))
-	return slices.DeleteFunc(slices.Clone(all), func(i Instruction) bool { return !needed[i.Stage] })
-}
-
-// stageOfSource is the stage that --from names, by name or by number.
-func stageOfSource(all []Instruction, from string, before int) int {
-	var number int
-	if _, err := fmt.Sscanf(from, "%d", &number); err == nil && fmt.Sprint(number) == from && number < before {
-		return number
-	}
-	return stageNamed(all, from, before)
-}
-
-// lineage gives the instructions that make a stage, with those of the stages that it is built on before its own.
-func lineage(all []Instruction, stage int) []Instruction {
-	var own, above []Instruction
-	for _, i := range all {
-		if i.Stage != stage || stage < 0 {
-			continue
-		}
-		own = append(own, i)
-		if i.Name == "FROM" {
-			if base := stageNamed(all, i.word(0), stage); base >= 0 {
-				above = lineage(all, base)
-			}
-		}
-	}
-	return append(above, own...)
-}
-
-// last gives the last instruction of a name.
-func last(all []Instruction, name string) (Instruction, bool) {
-	for _, i := range slices.Backward(all) {
-		if i.Name == name {
-			return i, true
-		}
-	}
-	return Instruction{}, false
-}
-
 // dockerfile is a Dockerfile with all that is needed to judge it.
 type dockerfile struct {
 	path    string
-	all     []Instruction // of the stages that the build comes to
+	all     []release.Instruction // of the stages that the build comes to
 	offline bool
 	apps    []release.ContainerDefinition
 }
@@ -165,7 +57,7 @@ func (d dockerfile) frontend(add report) {
 	if !ok || !d.offline {
 		return
 	}
-	add(i.Line, codeFrontend, "# syntax="+i.word(0)+" has the builder download a frontend",
+	add(i.Line, codeFrontend, "# syntax="+i.Word(0)+" has the builder download a frontend",
 		"the built-in engine has one of its own; where there is no network, or no mirror, the build fails before its first step",
 		"remove the line, unless the Dockerfile uses what only that frontend knows")
 }
@@ -173,7 +65,7 @@ func (d dockerfile) frontend(add report) {
 // bases: a base image without a version is another one tomorrow.
 func (d dockerfile) bases(add report) {
 	for _, i := range d.all {
-		image := i.word(0)
+		image := i.Word(0)
 		if i.Name != "FROM" || image == "scratch" || stageNamed(d.all, image, i.Stage) >= 0 || strings.Contains(image, "$") {
 			continue
 		}
@@ -198,12 +90,12 @@ func (d dockerfile) user(add report) {
 		return
 	}
 	if u, ok := last(chain, "USER"); ok {
-		if asRoot(u.word(0)) {
-			add(u.Line, codeRoot, "USER "+u.word(0)+" has the app run as root", whyRoot, cureRoot)
+		if asRoot(u.Word(0)) {
+			add(u.Line, codeRoot, "USER "+u.Word(0)+" has the app run as root", whyRoot, cureRoot)
 		}
 		return
 	}
-	base := chain[0].word(0)
+	base := chain[0].Word(0)
 	if slices.ContainsFunc(quiet, func(word string) bool { return strings.Contains(base, word) }) {
 		return
 	}
@@ -224,7 +116,7 @@ func asRoot(user string) bool {
 // healthcheck: ECS looks at the task definition alone.
 func (d dockerfile) healthcheck(add report) {
 	i, ok := last(lineage(d.all, finalStage(d.all, "")), "HEALTHCHECK")
-	if !ok || i.word(0) == "NONE" {
+	if !ok || i.Word(0) == "NONE" {
 		return
 	}
 	if len(d.apps) > 0 && !slices.ContainsFunc(d.apps, func(c release.ContainerDefinition) bool { return !c.HealthCheck }) {
@@ -243,10 +135,10 @@ func (d dockerfile) shellForms(add report) {
 		hasCommand = false // it is ignored
 	}
 	for _, one := range []struct {
-		Instruction
+		release.Instruction
 		there bool
 	}{{entry, hasEntry}, {command, hasCommand}} {
-		text := one.text()
+		text := commandOf(one.Instruction)
 		if !one.there || !one.Shell || handsOver.MatchString(text) || text == "" {
 			continue
 		}
@@ -301,15 +193,15 @@ func command(pattern string) *regexp.Regexp {
 // cacheOrder: what follows a COPY of everything is done again at every change.
 func (d dockerfile) cacheOrder(add report) {
 	for stage := range finalStage(d.all, "") + 1 {
-		copied, done := Instruction{}, map[string]bool{}
+		copied, done := release.Instruction{}, map[string]bool{}
 		for _, i := range lineage(d.all, stage) {
 			switch {
-			case i.Name == "COPY" && i.From == "" && slices.ContainsFunc(sources([]Instruction{i}), source.whole):
+			case i.Name == "COPY" && i.From == "" && slices.ContainsFunc(sources([]release.Instruction{i}), source.whole):
 				if copied.Line == 0 {
 					copied = i
 				}
 			case i.Name == "RUN":
-				tool := installed(i.text())
+				tool := installed(commandOf(i))
 				if tool == "" || done[tool] {
 					continue
 				}

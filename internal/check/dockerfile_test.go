@@ -13,12 +13,12 @@ import (
 )
 
 // read makes instructions of a simple Dockerfile: one line each.
-func read(file string) []Instruction {
-	var all []Instruction
+func read(file string) []release.Instruction {
+	var all []release.Instruction
 	stage := -1
 	for n, line := range strings.Split(file, "\n") {
 		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
-		i := Instruction{Name: name, Line: n + 1}
+		i := release.Instruction{Name: name, Line: n + 1}
 		words := strings.Fields(rest)
 		if len(words) > 0 && strings.HasPrefix(words[0], "--from=") {
 			i.From, words = strings.TrimPrefix(words[0], "--from="), words[1:]

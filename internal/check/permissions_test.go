@@ -78,13 +78,7 @@ func TestRoles(t *testing.T) {
 			if tc.change != nil {
 				tc.change(w)
 			}
-			findings := check(t, w, req)
-			if diff := cmp.Diff(tc.want, codes(findings)); diff != "" {
-				t.Fatalf("codes (-want +got):\n%s\n%+v", diff, findings)
-			}
-			if len(findings) > 0 && (!strings.Contains(findings[0].Problem, tc.problem) || !strings.Contains(findings[0].Cure, tc.cure)) {
-				t.Errorf("problem %s\ncure %s\nwant %q, %q", findings[0].Problem, findings[0].Cure, tc.problem, tc.cure)
-			}
+			expect(t, w, req, tc.want, tc.problem, tc.cure)
 		})
 	}
 }

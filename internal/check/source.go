@@ -3,13 +3,15 @@ package check
 import (
 	"path"
 	"strings"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
 // source is a path in the build context that an instruction reads: its elements, each of which may be a pattern.
 type source []string
 
 // sources lists what the instructions read of the build context.
-func sources(all []Instruction) []source {
+func sources(all []release.Instruction) []source {
 	var found []source
 	for _, i := range all {
 		if i.Name != "COPY" && i.Name != "ADD" && i.Name != "MOUNT" || i.From != "" {

@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
 func TestSources(t *testing.T) {
-	all := []Instruction{
+	all := []release.Instruction{
 		{Name: "COPY", Words: []string{"."}}, {Name: "COPY", Words: []string{"./a//b/", "/c"}}, {Name: "COPY", Words: []string{"x"}, From: "build"},
 		{Name: "ADD", Words: []string{"https://example.com/x", "d*"}}, {Name: "MOUNT", Words: []string{"$DIR/e"}}, {Name: "RUN", Words: []string{"f"}},
 		{Name: "COPY", Words: []string{"../g"}},

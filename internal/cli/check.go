@@ -73,21 +73,11 @@ func (a alsoFound) Check(ctx context.Context, req release.CheckRequest) ([]relea
 func (s *session) checker() *check.Checker {
 	return check.New(check.Ports{
 		Registry: s.registry, Orchestrator: s.ecs, Cloud: facts.New(s.aws, s.plain.Registry),
-		Dockerfile: s.readDockerfile, Stage: s.config.Image.Stage,
+		Dockerfile: func(path string) ([]release.Instruction, error) {
+			return build.ReadDockerfile(path, s.config.Image.Args)
+		},
+		Stage: s.config.Image.Stage,
 		// Who sets BUILDKIT_HOST has a builder of their own, which may well download what it needs.
 		Offline: s.getenv("BUILDKIT_HOST") == "",
 	})
-}
-
-// readDockerfile has the builder's own parser read a Dockerfile.
-func (s *session) readDockerfile(path string) ([]check.Instruction, error) {
-	read, err := build.ReadDockerfile(path, s.config.Image.Args)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]check.Instruction, len(read))
-	for i, one := range read {
-		all[i] = check.Instruction(one)
-	}
-	return all, nil
 }
