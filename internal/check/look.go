@@ -163,22 +163,21 @@ func (c *Checker) lookAtCredentials(ctx context.Context, seen *look, t release.T
 
 func (c *Checker) lookAtService(ctx context.Context, seen *look, t release.Target, name string) serviceLook {
 	s := serviceLook{name: name}
-	s.facts, s.err = c.Orchestrator.Service(ctx, t.Cluster, name)
-	def := t.Definitions[name]
-	switch {
+	var both sync.WaitGroup
+	both.Go(func() { s.facts, s.err = c.Orchestrator.Service(ctx, t.Cluster, name) })
+	both.Go(func() {
+		bounded, cancel := context.WithTimeout(ctx, optional)
+		defer cancel()
+		tasks, err := c.Orchestrator.Running(bounded, t.Cluster, name)
+		s.tasks = tasks
+		seen.miss("tasks of service "+t.Cluster+"/"+name, err)
+	})
+	both.Wait()
+	switch def := t.Definitions[name]; {
 	case errors.Is(s.err, release.ErrNotFound) && t.Creates(name):
 		s.preview, s.fromFiles, s.err = true, true, nil
 		s.facts, s.previewErr = c.Orchestrator.Preview(def)
-		return s
-	case s.err != nil:
-		return s
-	}
-	bounded, cancel := context.WithTimeout(ctx, optional)
-	defer cancel()
-	tasks, err := c.Orchestrator.Running(bounded, t.Cluster, name)
-	s.tasks = tasks
-	seen.miss("tasks of service "+t.Cluster+"/"+name, err)
-	if t.Apply && def.Service != nil {
+	case s.err == nil && t.Apply && def.Service != nil:
 		s.apply(c.Orchestrator.Preview(def))
 	}
 	return s
