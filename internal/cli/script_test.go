@@ -19,7 +19,8 @@ func TestMain(m *testing.M) {
 // TestScripts types the commands as a user would, on a local AWS that runs no container (so that no root is needed).
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:  "testdata/script",
+		Cmds: scriptCommands(),
 		Setup: func(env *testscript.Env) error {
 			// Sockets and locks live in it, so it is as short as can be, and each script has its own.
 			dir, err := os.MkdirTemp("", "md-cli-")

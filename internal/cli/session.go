@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -68,14 +66,6 @@ func reading(ctx context.Context, g *globals, do func(*session, *release.Pipelin
 		return err
 	}
 	return do(s, p)
-}
-
-// show writes what a command found: as JSON when that is asked for, for people otherwise.
-func show[T any](g *globals, found T, print func(io.Writer, T) error) error {
-	if g.output == string(report.JSON) {
-		return json.NewEncoder(g.sys.Stdout).Encode(found)
-	}
-	return print(g.sys.Stdout, found)
 }
 
 // openSession reads the config, finds the target and connects to it.

@@ -3,146 +3,115 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
+	"github.com/medusa-deploy/medusa-deploy/internal/report"
 	"github.com/spf13/cobra"
 )
 
+// statusFlags are how status was asked for.
+type statusFlags struct {
+	watch    bool
+	every    time.Duration // 0: what suits the target
+	exitCode bool
+}
+
 func newStatus(g *globals) *cobra.Command {
-	return &cobra.Command{
-		Use:   "status",
-		Short: "what runs",
-		Long:  "status tells what every service of the target runs, by digest and commit, and what does not fit together.",
-		Example: `  medusa-deploy status
-  medusa-deploy status --target production --output json`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return reading(cmd.Context(), g, func(s *session, p *release.Pipeline) error {
-				status, err := p.Status(cmd.Context(), s.target)
-				if err != nil {
-					return err
-				}
-				return show(g, status, printStatus)
-			})
-		},
-	}
-}
-
-func printStatus(w io.Writer, s release.Status) error {
-	p := &printer{w: w}
-	p.line("%s on %s: :%s → %s", s.Cluster, s.Target, s.Tag, digestAndCommit(s.Tagged, s.Commit))
-	for _, one := range s.Services {
-		if one.Missing {
-			p.line("%s  does not exist yet: the first `medusa-deploy ship` creates it on local AWS", one.Name)
-			continue
-		}
-		state := "settled"
-		if one.InFlight {
-			state = "being deployed"
-		}
-		p.line("%s  %s, %d of %d running, %s", one.Name, one.Status, one.Running, one.Desired, state)
-		for digest, n := range one.Digests {
-			commit := ""
-			if len(one.Digests) == 1 {
-				commit = one.Commit
-			}
-			p.line("  %d × %s", n, digestAndCommit(digest, commit))
-		}
-		if one.URL != "" {
-			p.line("  %s", one.URL)
-		}
-		for _, d := range one.Drift {
-			p.line("  drift: %s", d)
-		}
-	}
-	return p.err
-}
-
-func digestAndCommit(d release.Digest, commit string) string {
-	switch {
-	case d == "":
-		return "nothing"
-	case commit == "":
-		return d.Short()
-	}
-	return d.Short() + " (commit " + commit[:min(12, len(commit))] + ")"
-}
-
-// printer writes lines and keeps the first error.
-type printer struct {
-	w   io.Writer
-	err error
-}
-
-func (p *printer) line(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
-	}
-}
-
-func newLogs(g *globals) *cobra.Command {
-	var since time.Duration
-	var follow bool
-	var service string
+	var f statusFlags
 	cmd := &cobra.Command{
-		Use:   "logs",
-		Short: "what the containers wrote",
-		Long:  "logs prints the log lines of a service's containers from CloudWatch Logs, oldest first.",
-		Example: `  medusa-deploy logs --since 10m
-  medusa-deploy logs --service medusa-worker --follow`,
+		Use:   "status",
+		Short: "what runs, and what does not fit together",
+		Long: `status tells what every service of the target runs, by digest and commit, how far a rollout in flight is, what does not
+fit together (drift), and what shipping the commit that is checked out would change. It only reads.
+
+Drift is: :latest does not name what runs; tasks of a service, or services of the target, run different images; a task
+runs another image than its deployment resolved; the image that runs is gone from ECR; not as many tasks run as are
+wanted; the task definition was changed by hand; the newest rollout failed and nothing went back. Docs: docs/trace.md.`,
+		Example: `  medusa-deploy status
+  medusa-deploy status --watch
+  medusa-deploy status --target production --exit-code
+  medusa-deploy status --output json | jq '.services[].drift'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if since <= 0 {
-				return exit(release.ExitUsage, fmt.Errorf("--since %s: must be more than 0", since))
+			const least = 100 * time.Millisecond
+			if cmd.Flags().Changed("interval") && (f.every < least || !f.watch) {
+				return usage(cmd, fmt.Errorf("--interval %s: it goes with --watch and is %s or more", f.every, least))
 			}
-			return runLogs(cmd.Context(), g, service, since, follow)
+			return inspecting(cmd.Context(), g, func(s *session, i *release.Inspector) error { return runStatus(cmd.Context(), s, i, f) })
 		},
 	}
-	cmd.Flags().DurationVar(&since, "since", time.Hour, "how far back")
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until interrupted")
-	cmd.Flags().StringVar(&service, "service", "", "only this service (default: all of the target)")
+	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "look again and again and show what changes, until interrupted")
+	cmd.Flags().DurationVar(&f.every, "interval", 0, "with --watch, the time between two looks (default: what AWS's rates leave room for)")
+	cmd.Flags().BoolVar(&f.exitCode, "exit-code", false, "exit 3 when there is drift, or a service does not exist")
 	return cmd
 }
 
-func runLogs(ctx context.Context, g *globals, service string, since time.Duration, follow bool) error {
-	s, err := openSession(ctx, g)
-	if err != nil {
-		return err
+func runStatus(ctx context.Context, s *session, i *release.Inspector, f statusFlags) error {
+	look := func(ctx context.Context) (release.Status, error) { return i.Status(ctx, s.target) }
+	var last release.Status
+	var err error
+	if f.watch {
+		last, err = s.watchStatus(ctx, look, f)
+	} else if last, err = look(ctx); err == nil {
+		if last.Next, err = i.NextChanges(ctx, s.target, last); err == nil {
+			err = show(s.globals, last, report.Status)
+		}
 	}
-	services := s.target.Services
-	if service != "" {
-		services = []string{service}
+	if err == nil && f.exitCode && last.Drifted() {
+		return exit(release.ExitCheck, nil) // what drifted was shown
 	}
-	if err := s.followLogs(ctx, services, time.Now().Add(-since), follow); err != nil {
-		return err
-	}
-	return s.face.Close()
+	return err
 }
 
-// followLogs sends the log lines of several services to the face; with follow, all of them at once.
-func (s *session) followLogs(ctx context.Context, services []string, since time.Time, follow bool) error {
-	failures := make(chan error, len(services))
-	for _, name := range services {
-		one := func() {
-			err := s.ecs.Logs(ctx, s.target.Cluster, name, since, follow, s.face.Emit)
-			if follow && ctx.Err() != nil {
-				err = nil // an interrupt is how following ends
-			}
-			failures <- err
+// watchStatus shows the status until it is interrupted, which is how watching ends well.
+func (s *session) watchStatus(ctx context.Context, look func(context.Context) (release.Status, error), f statusFlags) (release.Status, error) {
+	every := f.every
+	if every == 0 {
+		every = watchEvery(s.plain.Local, len(s.target.Services))
+	}
+	w := report.NewWatch(s.resultKind(), report.WatchOptions{
+		Page: s.page(), Err: s.sys.Stderr, Every: every, Screen: func() (int, int) { return terminalSize(s.sys.Stdout) },
+	})
+	return watch(ctx, look, w, every)
+}
+
+// watch looks, shows and waits until ctx ends. A first look that fails ends it: what is wrong then will stay wrong. Later
+// ones may fail and work again.
+func watch(ctx context.Context, look func(context.Context) (release.Status, error), w report.Watch, every time.Duration) (release.Status, error) {
+	var last release.Status
+	for first := true; ; first = false {
+		now, err := look(ctx)
+		var writing error
+		switch {
+		case ctx.Err() != nil:
+			return last, nil
+		case err != nil && first:
+			return last, err
+		case err != nil:
+			writing = w.Trouble(err)
+		default:
+			last = now
+			writing = w.Show(now)
 		}
-		if follow {
-			go one()
-		} else {
-			one()
+		if writing != nil {
+			return last, fmt.Errorf("write the output: %w", writing)
+		}
+		select {
+		case <-ctx.Done():
+			return last, nil
+		case <-time.After(every):
 		}
 	}
-	var first error
-	for range services {
-		if err := <-failures; err != nil && first == nil {
-			first = err
-		}
+}
+
+// watchEvery is the time between two looks. On AWS a look takes three task reads of each service and about as many of
+// the others, of which a whole account has twenty a second: at this pace a quarter of them are used.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
+func watchEvery(local bool, services int) time.Duration {
+	const onThisMachine, least, perService = 250 * time.Millisecond, 2 * time.Second, 600 * time.Millisecond
+	if local {
+		return onThisMachine
 	}
-	return first
+	return max(least, time.Duration(services)*perService)
 }

@@ -15,3 +15,12 @@ func terminalWidth(f *os.File) int {
 	}
 	return 80
 }
+
+// terminalSize is in columns and rows; 0 where it cannot be told.
+func terminalSize(f *os.File) (columns, rows int) {
+	columns, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0, 0
+	}
+	return columns, rows
+}

@@ -57,7 +57,7 @@ func (o *Orchestrator) pastSince(ctx context.Context, cluster, service string, s
 				Service: service, Deployment: aws.ToString(d.ServiceDeploymentArn),
 				Revision: aws.ToString(d.TargetServiceRevisionArn), Started: aws.ToTime(d.CreatedAt),
 			},
-			Status: string(d.Status), Finished: aws.ToTime(d.FinishedAt), Images: r.images, Refs: r.refs, TaskDefinition: r.definition,
+			Status: string(d.Status), StatusReason: aws.ToString(d.StatusReason), Finished: aws.ToTime(d.FinishedAt), Images: r.images, Refs: r.refs, TaskDefinition: r.definition,
 		})
 	}
 	return past, o.nameStarters(ctx, cluster, service, past)

@@ -26,6 +26,7 @@ type Orchestrator struct {
 	mu          sync.Mutex
 	definitions map[string]release.TaskDefinition // by ARN of a revision: it never changes
 	resolved    map[string]resolved               // by ARN of a service revision: its digests never change once they are there
+	back        map[string]string                 // service deployment → service revision that it was rolled back to
 }
 
 var _ release.Orchestrator = (*Orchestrator)(nil)
@@ -42,6 +43,7 @@ func New(session *awsclient.Session) *Orchestrator {
 	o := &Orchestrator{
 		ecs: ecs.NewFromConfig(config), logs: cloudwatchlogs.NewFromConfig(config), region: session.Region(), logPoll: logPollAWS,
 		definitions: map[string]release.TaskDefinition{}, resolved: map[string]resolved{},
+		back: map[string]string{},
 	}
 	if session.OnThisMachine() {
 		o.logPoll = logPollLocal

@@ -66,7 +66,11 @@ func (r *Registry) resolve(ctx context.Context, repository, reference string) (r
 	if c, ok := r.remembered(repository, digest); ok {
 		return digest, c, nil
 	}
-	c, err := r.read(ctx, repository, found)
+	children, err := r.children(ctx, repository, found)
+	if err != nil {
+		return "", content{}, err
+	}
+	c, err := r.read(ctx, repository, found, children)
 	if err != nil {
 		return "", content{}, err
 	}
@@ -122,8 +126,8 @@ func missing(err error) error {
 	return err
 }
 
-// read gathers what a manifest stands for.
-func (r *Registry) read(ctx context.Context, repository string, found types.Image) (content, error) {
+// read gathers what a manifest stands for. children are the platform manifests of an index.
+func (r *Registry) read(ctx context.Context, repository string, found types.Image, children map[release.Digest]types.Image) (content, error) {
 	c := content{raw: aws.ToString(found.ImageManifest), mediaType: aws.ToString(found.ImageManifestMediaType)}
 	m, err := parseManifest(c.raw)
 	if err != nil {
@@ -133,7 +137,7 @@ func (r *Registry) read(ctx context.Context, repository string, found types.Imag
 		c.mediaType = m.MediaType
 	}
 	if m.index() {
-		return r.readIndex(ctx, repository, m, c)
+		return r.readIndex(ctx, repository, m, c, children)
 	}
 	config, err := r.config(ctx, repository, m.Config.Digest)
 	if err != nil {
@@ -147,13 +151,13 @@ func (r *Registry) read(ctx context.Context, repository string, found types.Imag
 }
 
 // readIndex fills in what an index stands for: its platform manifests, and the labels of the first.
-func (r *Registry) readIndex(ctx context.Context, repository string, m manifest, c content) (content, error) {
+func (r *Registry) readIndex(ctx context.Context, repository string, m manifest, c content, children map[release.Digest]types.Image) (content, error) {
 	for _, d := range m.images() {
 		c.manifests = append(c.manifests, d.Digest)
 		c.platforms = append(c.platforms, d.Platform.String())
-		found, err := r.manifest(ctx, repository, string(d.Digest))
-		if err != nil {
-			return content{}, fmt.Errorf("platform %s: %w", d.Platform, err)
+		found, ok := children[d.Digest]
+		if !ok {
+			return content{}, fmt.Errorf("platform %s: %w", d.Platform, release.ErrNotFound)
 		}
 		one, err := parseManifest(aws.ToString(found.ImageManifest))
 		if err != nil {
@@ -172,6 +176,22 @@ func (r *Registry) readIndex(ctx context.Context, repository string, m manifest,
 	return c, nil
 }
 
+// children asks for the platform manifests of those that are indexes, of all of them together.
+func (r *Registry) children(ctx context.Context, repository string, found ...types.Image) (map[release.Digest]types.Image, error) {
+	var digests []release.Digest
+	for _, one := range found {
+		m, err := parseManifest(aws.ToString(one.ImageManifest))
+		if err != nil {
+			continue // whoever reads it says so
+		}
+		for _, d := range m.images() {
+			digests = append(digests, d.Digest)
+		}
+	}
+	slices.Sort(digests)
+	return r.manifests(ctx, repository, slices.Compact(digests))
+}
+
 // describe fills in what ECR alone knows of an image: its tags and when it was pushed.
 func (r *Registry) describe(ctx context.Context, repository string, image *release.Image) error {
 	digest := string(image.Digest)
@@ -182,11 +202,7 @@ func (r *Registry) describe(ctx context.Context, repository string, image *relea
 		return missing(err)
 	}
 	for _, d := range out.ImageDetails {
-		image.Tags = slices.Sorted(slices.Values(d.ImageTags))
-		image.PushedAt = aws.ToTime(d.ImagePushedAt)
-		if d.ImageSizeInBytes != nil {
-			image.SizeBytes = *d.ImageSizeInBytes
-		}
+		add(image, d)
 	}
 	return nil
 }

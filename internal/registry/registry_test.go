@@ -46,8 +46,8 @@ func newHub(t *testing.T) *hub {
 			"expiresAt":          awstest.Epoch(time.Now().Add(12 * time.Hour)), "proxyEndpoint": "http://" + host,
 		}}}
 	})
-	h.On("BatchGetImage", h.batchGetImage)
-	h.On("DescribeImages", h.describeImages)
+	h.On("BatchGetImage", func(in awstest.Body) any { return h.batchGetImages(t, in) })
+	h.On("DescribeImages", func(in awstest.Body) any { return h.describeMany(t, in) })
 	h.OnPath("/v2/", http.HandlerFunc(h.blob))
 	return h
 }

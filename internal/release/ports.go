@@ -289,6 +289,7 @@ type PastRollout struct {
 	Rollout
 	TaskDefinition string // ARN; empty: ECS has not said
 	Status         string
+	StatusReason   string
 	Finished       time.Time
 	Images         map[string]Digest // container name → resolved digest
 	Refs           map[string]string // container name → image as named
