@@ -154,7 +154,7 @@ func (r *run) earlierDefinition(ctx context.Context, t Target, m *move, image Im
 	case t.Strategy != StrategyPinned && pinned, definition == m.before.TaskDefinition.ARN:
 		return "", nil // the tag decides what runs, and the present definition names it
 	}
-	r.Emit(Notice{Level: "info", Text: m.name + " goes back to task definition " + afterSlash(definition) + " with it"})
+	r.Emit(Notice{Level: "info", Text: m.name + " goes back to task definition " + lastPart(definition) + " with it"})
 	return definition, nil
 }
 
@@ -167,9 +167,6 @@ func (p PastRollout) pinned(repository string) bool {
 	}
 	return false
 }
-
-// afterSlash is what follows the last slash of an ARN.
-func afterSlash(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
 // earlier lists the digests of successful deployments before the one that runs, newest first, each once.
 //

@@ -178,9 +178,6 @@ func clusterOf(task Task) string {
 	return parts[1]
 }
 
-// lastPart is what follows the last slash of an ARN.
-func lastPart(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
-
 // culprit is the container that says most about the stop: one with a reason, or a bad exit code, or the first.
 func (t Task) culprit() Container {
 	for _, c := range t.Containers {

@@ -160,8 +160,6 @@ func (s *search) named(arn string) bool {
 	return arn != "" && lastPart(arn) == s.parsed.text
 }
 
-func lastPart(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
-
 func (s *search) byDeployment(context.Context) (string, error) {
 	for _, e := range s.entries {
 		if s.named(e.Deployment) {

@@ -192,3 +192,6 @@ type Explanation struct {
 	Log      []string `json:"log,omitempty"` // last lines of the container
 	Next     []string `json:"next"`          // commands to type
 }
+
+// lastPart is what follows the last slash of an ARN.
+func lastPart(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
