@@ -2,9 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"os"
-	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,31 +11,29 @@ import (
 
 // awsCLI is the unmodified AWS CLI with the variables of `local env`.
 type awsCLI struct {
-	t        *testing.T
-	dir      string
-	env      []string
-	endpoint string // said on the command line too: Debian's AWS CLI is older than the variable
+	t     *testing.T
+	cloud *rehearsal.Cloud
 }
 
 func newAWS(t *testing.T, stage *rehearsal.Stage) awsCLI {
 	t.Helper()
-	variables, err := stage.LocalEnv(t.Context())
+	return awsCLI{t: t, cloud: cloudOf(t, stage)}
+}
+
+// cloudOf is the stage's local AWS as its own APIs show it.
+func cloudOf(t *testing.T, stage *rehearsal.Stage) *rehearsal.Cloud {
+	t.Helper()
+	cloud, err := stage.Cloud(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := awsCLI{t: t, dir: stage.App, endpoint: variables["AWS_ENDPOINT_URL"], env: slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "AWS_") })}
-	a.env = append(a.env, "AWS_PAGER=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
-	for name, value := range variables {
-		a.env = append(a.env, name+"="+value)
-	}
-	return a
+	return cloud
 }
 
 // try runs the AWS CLI and gives its output and exit code.
 func (a awsCLI) try(args ...string) (string, int) {
 	a.t.Helper()
-	command := exec.CommandContext(a.t.Context(), "aws", append([]string{"--endpoint-url", a.endpoint}, args...)...)
-	command.Dir, command.Env = a.dir, a.env
+	command := a.cloud.AWS(a.t.Context(), args...)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	out, err := command.Output()

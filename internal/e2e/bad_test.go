@@ -4,10 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-
 	"github.com/medusa-deploy/medusa-deploy/internal/rehearsal"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
@@ -132,12 +128,15 @@ func TestMissingImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	pushed := green(t, stage, release.OutcomeSucceeded, "push")
-	aws := newAWS(t, stage)
-	aws.run("ecr", "create-repository", "--repository-name", "sidecar")
-	copyImage(t, aws, pushed.Image, "sidecar:stable")
+	cloud := cloudOf(t, stage)
+	if err := cloud.CopyImage(t.Context(), pushed.Image, "sidecar", "stable"); err != nil {
+		t.Fatal(err)
+	}
 	good := green(t, stage, release.OutcomeSucceeded, "ship")
 
-	aws.run("ecr", "batch-delete-image", "--repository-name", "sidecar", "--image-ids", "imageTag=stable")
+	if err := cloud.DeleteTag(t.Context(), "sidecar", "stable"); err != nil {
+		t.Fatal(err)
+	}
 	edit(t, stage, "Hello from", "Hello with a sidecar from")
 	load := rehearsal.StartLoad(t.Context(), good.Services[0].URL, 2)
 	bad, err := stage.Release(t.Context(), "ship")
@@ -150,25 +149,4 @@ func TestMissingImage(t *testing.T) {
 	}
 	expectExplanation(t, bad, "not in the registry", "TaskFailedToStart", "")
 	expectOldServes(t, stage, good, report)
-}
-
-// copyImage copies an image to another repository of local AWS's registry, with the password that the AWS CLI gives.
-func copyImage(t *testing.T, aws awsCLI, from, to string) {
-	t.Helper()
-	auth := remote.WithAuth(&authn.Basic{Username: "AWS", Password: aws.run("ecr", "get-login-password")})
-	source, err := name.ParseReference(from, name.Insecure)
-	if err != nil {
-		t.Fatal(err)
-	}
-	target, err := name.ParseReference(source.Context().RegistryStr()+"/"+to, name.Insecure)
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := remote.Image(source, auth)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := remote.Write(target, image, auth); err != nil {
-		t.Fatal(err)
-	}
 }

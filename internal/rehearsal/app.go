@@ -25,6 +25,10 @@ type App struct {
 	Task, Service func(object map[string]any)
 }
 
+// checkTimeout is how many seconds a container's health check may take: with many containers on a small machine it is the
+// machine that is slow, and not the app that is ill.
+const checkTimeout = 30
+
 // Compile builds a Go program for the containers of an architecture (amd64, arm64).
 func Compile(ctx context.Context, dir, architecture, out string) error {
 	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, ".")
@@ -76,12 +80,14 @@ func (a App) taskDefinition(task map[string]any) error {
 	}
 	main, _ := containers[0].(map[string]any)
 	log, _ := main["logConfiguration"].(map[string]any)
-	options, ok := log["options"].(map[string]any)
-	if !ok {
-		return errors.New("expected a container with a logConfiguration that has options")
+	options, _ := log["options"].(map[string]any)
+	check, _ := main["healthCheck"].(map[string]any)
+	if options == nil || check == nil {
+		return errors.New("expected a container with a healthCheck, and a logConfiguration that has options")
 	}
 	task["family"] = a.Name
 	main["image"] = "000000000000.dkr.ecr.us-east-1.amazonaws.com/" + a.Name + ":latest"
+	check["timeout"] = checkTimeout
 	options["awslogs-group"] = "/ecs/" + a.Name
 	if a.Task != nil {
 		a.Task(task)

@@ -1,0 +1,43 @@
+package rehearsal
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Tools are where the program that is rehearsed lies, and what it takes.
+type Tools struct {
+	Program string // the medusa-deploy binary
+	Engine  string // directory of the engine's binaries
+	Example string // directory of the app that says how apps are deployed
+}
+
+// Flags declares the flags that name the tools. Call it before flag.Parse.
+func (t *Tools) Flags() {
+	flag.StringVar(&t.Program, "program", "bin/medusa-deploy", "the medusa-deploy binary")
+	flag.StringVar(&t.Engine, "engine", "bin/engine", "the engine's binaries")
+	flag.StringVar(&t.Example, "example", "examples/hello", "the app, or how it is deployed")
+}
+
+// Stage makes a stage with the tools. They may be named from the working directory.
+func (t Tools) Stage() (*Stage, error) {
+	if err := Absolute(&t.Program, &t.Engine, &t.Example); err != nil {
+		return nil, err
+	}
+	return New(t.Program, t.Engine, t.Example)
+}
+
+// Main parses the command line and does a command's work, which an interrupt ends early. An error is told, with exit code 1.
+func Main(name string, run func(context.Context) error) {
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, name+":", err)
+		os.Exit(1)
+	}
+}
