@@ -114,20 +114,7 @@ func TestDeregisterCutsOffAfterTheDelay(t *testing.T) {
 func TestUpgradedConnectionsCount(t *testing.T) {
 	b := newBalancer(t, openStore(t, t.TempDir()))
 	ensure(t, b, map[string]string{TagHealthCheckPath: "/health"})
-	target, _ := serveTarget(t, "a", http.HandlerFunc(echoUpgrade))
-	register(t, b, target)
-	awaitState(t, b, "a", Healthy)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(b.URL(testARN), "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-	reader := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(reader, nil)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("%v %v", resp, err)
-	}
+	conn, reader := upgrade(t, b)
 	drained := make(chan error, 1)
 	go func() { drained <- b.Deregister(context.Background(), testARN, "a") }()
 	awaitState(t, b, "a", Draining)
@@ -144,6 +131,40 @@ func TestUpgradedConnectionsCount(t *testing.T) {
 	if err := <-drained; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestUpgradedConnectionsEndWithTheDelay: whoever keeps one open for longer than the deregistration delay loses it without
+// a word, as on AWS: no load balancer can end a protocol that it does not speak in order.
+func TestUpgradedConnectionsEndWithTheDelay(t *testing.T) {
+	b := newBalancer(t, openStore(t, t.TempDir()))
+	ensure(t, b, map[string]string{TagHealthCheckPath: "/health", TagDeregistrationDelay: "0"})
+	_, reader := upgrade(t, b)
+	if err := b.Deregister(context.Background(), testARN, "a"); err != nil {
+		t.Error(err)
+	}
+	if rest, err := io.ReadAll(reader); len(rest) > 0 {
+		t.Errorf("the connection's end brought %q, %v", rest, err)
+	}
+}
+
+// upgrade opens a connection that echoes lines, through the load balancer to its one target.
+func upgrade(t *testing.T, b *Balancer) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	target, _ := serveTarget(t, "a", http.HandlerFunc(echoUpgrade))
+	register(t, b, target)
+	awaitState(t, b, "a", Healthy)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(b.URL(testARN), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	reader := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(reader, nil)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v %v", resp, err)
+	}
+	return conn, reader
 }
 
 func echoUpgrade(w http.ResponseWriter, r *http.Request) {
