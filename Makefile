@@ -8,7 +8,7 @@ SOURCES = $(shell find cmd internal -name '*.go' -not -name '*_test.go') go.mod 
 
 include engine/engine.mk
 
-.PHONY: help demo build test test-deps lint bench kills races clean
+.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,15 @@ kills: build engine ## kill a release at each of its events, run it again: it mu
 
 races: build engine ## two releases at once, a hundred times for each strategy: one must win
 	@go run ./internal/rehearsal/races $(REHEARSAL_FLAGS)
+
+matrix: build engine ## ship good and bad versions in every combination: what became of each (docs/verdict.md)
+	@go run ./internal/rehearsal/matrix $(REHEARSAL_FLAGS)
+
+rollouts: build engine ## 50 rollouts in a row under load, WebSockets included: nothing may fail
+	@go run ./internal/rehearsal/rollouts $(REHEARSAL_FLAGS)
+
+latency: build engine test-deps ## measure how soon a release knows how it ends, against the AWS CLI's waiter
+	@go run ./internal/rehearsal/latency $(REHEARSAL_FLAGS)
 
 clean: engine-clean ## remove what was built
 	rm -rf bin
