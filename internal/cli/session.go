@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/awsclient"
 	"github.com/medusa-deploy/medusa-deploy/internal/build"
 	"github.com/medusa-deploy/medusa-deploy/internal/config"
+	"github.com/medusa-deploy/medusa-deploy/internal/git"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws"
 	"github.com/medusa-deploy/medusa-deploy/internal/orchestrator"
 	"github.com/medusa-deploy/medusa-deploy/internal/registry"
@@ -184,11 +186,36 @@ func (g *globals) newFace(mask *report.Mask) (report.Face, error) {
 	if err != nil {
 		return nil, exit(release.ExitUsage, err)
 	}
-	return report.New(kind, report.Options{
+	face := report.New(kind, report.Options{
 		Out: g.sys.Stdout, Err: g.sys.Stderr, Explain: g.explain, Verbose: g.verbose, Mask: mask,
 		Color: isTerminal(g.sys.Stderr) && g.getenv("NO_COLOR") == "" && g.getenv("TERM") != "dumb",
 		Width: func() int { return terminalWidth(g.sys.Stderr) },
-	}), nil
+	})
+	if g.getenv("GITHUB_ACTIONS") != "true" {
+		return face, nil
+	}
+	return report.WithActions(face, g.appendTo("GITHUB_STEP_SUMMARY"), g.appendTo("GITHUB_OUTPUT"), mask), nil
+}
+
+// appendTo writes to the end of the file that an environment variable names; nil when it names none.
+func (g *globals) appendTo(variable string) io.Writer {
+	if path := g.getenv(variable); path != "" {
+		return appendedFile(path)
+	}
+	return nil
+}
+
+// appendedFile is a file that is open only while it is written to: other steps write to it as well.
+type appendedFile string
+
+// Write implements io.Writer.
+func (path appendedFile) Write(p []byte) (n int, err error) {
+	file, err := os.OpenFile(string(path), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return file.Write(p)
 }
 
 func (g *globals) getenv(name string) string {
@@ -212,7 +239,7 @@ const (
 
 // pipeline wires the ports.
 func (s *session) pipeline(ctx context.Context, need builderNeed) (*release.Pipeline, error) {
-	p := &release.Pipeline{Registry: maskedRegistry{s.registry, s.mask}, Orchestrator: s.ecs, Emit: s.face.Emit, ServiceURL: s.serviceURL}
+	p := &release.Pipeline{Registry: maskedRegistry{s.registry, s.mask}, Orchestrator: s.ecs, Emit: s.face.Emit, ServiceURL: s.serviceURL, Commits: git.Repository{Dir: s.config.Dir}}
 	p.Checker = s.checker()
 	if s.plain.Local {
 		p.PollMin, p.PollMax = localPollMin, localPollMax

@@ -37,6 +37,9 @@ type PhaseFailed struct {
 // Found carries one finding of check.
 type Found struct{ Finding }
 
+// ChangesFound says what the release changes about what runs: the commits that it brings or takes back.
+type ChangesFound struct{ Changes }
+
 // BuildStep is a change of one step of the build.
 type BuildStep struct {
 	ID      string  `json:"id"`
@@ -154,6 +157,9 @@ func (PhaseFailed) Kind() string { return "phase_failed" }
 
 // Kind implements Event.
 func (Found) Kind() string { return "finding" }
+
+// Kind implements Event.
+func (ChangesFound) Kind() string { return "changes" }
 
 // Kind implements Event.
 func (BuildStep) Kind() string { return "build_step" }

@@ -22,6 +22,7 @@ func (r *run) roll(ctx context.Context, t Target, image Image) error {
 	if unchanged(moves, tagBefore, image) {
 		return r.leave(ctx, t, moves, image)
 	}
+	r.announce(ctx, t, moves, image)
 	if err := r.migrate(ctx, t, moves, image); err != nil {
 		return err
 	}
@@ -41,6 +42,42 @@ func (r *run) roll(ctx context.Context, t Target, image Image) error {
 		return r.recover(ctx, t, moves, tagBefore, image, asFailure(ctx, err, OutcomeFailed, ExitNotRolledBack))
 	}
 	return r.conclude(ctx, moves, image)
+}
+
+// announce tells which commits the release brings, or takes back. What the local history cannot tell is said there, and
+// is no reason to stop.
+func (r *run) announce(ctx context.Context, t Target, moves []*move, image Image) {
+	if r.Commits == nil {
+		return
+	}
+	commit := r.commit
+	if commit.SHA == "" {
+		sha, dirty, _ := ParseRevision(image.Labels[LabelRevision])
+		known, err := r.Commits.Known(ctx, []string{sha})
+		if err != nil || known[sha].SHA == "" {
+			return // an image of a commit that is not here
+		}
+		commit = known[sha]
+		commit.Dirty = dirty
+	}
+	var runs Image
+	for _, m := range moves {
+		if m.from != "" && !m.already {
+			var err error
+			if runs, err = r.Registry.Image(ctx, t.Repository, string(m.from)); err != nil {
+				return // what runs is no longer in the registry: check has a finding for it
+			}
+			break
+		}
+	}
+	changes, err := ChangesTo(ctx, r.Commits, runs, commit)
+	if err != nil {
+		return
+	}
+	r.Emit(ChangesFound{changes})
+	if changes.Backwards() && !r.backwards {
+		r.Emit(Notice{Level: "warning", Text: changes.Summary()})
+	}
 }
 
 // leave ends a release that has nothing to do.
@@ -248,6 +285,9 @@ func (r *run) plan(ctx context.Context, t Target, image Image) error {
 	to := orElse(image.Digest.Short(), "the new image")
 	if !tagBefore.names(image) {
 		say("would move :%s from %s to %s", t.Tag, orElse(tagBefore.Digest.Short(), "nothing"), to)
+	}
+	if image.Digest != "" {
+		r.announce(ctx, t, moves, image)
 	}
 	for _, m := range moves {
 		for _, d := range m.differences {

@@ -19,6 +19,8 @@ type Pipeline struct {
 	PollMin, PollMax time.Duration
 	// MaxFatalStops is how many tasks may stop for one and the same fatal reason before the rollout is given up.
 	MaxFatalStops int
+	// Commits is the local history, which tells what a release brings; nil: none is known.
+	Commits Commits
 	// ServiceURL tells where a service answers, when that is known.
 	ServiceURL func(ctx context.Context, service string) string
 }
@@ -38,6 +40,7 @@ type run struct {
 	mu         sync.Mutex
 	started    time.Time
 	repository string // of the image, with the registry's host
+	commit     Commit // that is shipped; zero when an image is
 	backwards  bool   // the release goes back to an earlier image
 	touched    bool   // something on the target was changed, or may have been
 	tagStays   bool   // the release tag is immutable and stays where it is

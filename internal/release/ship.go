@@ -26,7 +26,7 @@ type ShipRequest struct {
 // Ship takes a commit to verified running: check, build, authenticate, push, deploy, verify.
 func (p *Pipeline) Ship(ctx context.Context, req ShipRequest) Result {
 	r := p.start("ship", req.Target)
-	r.result.Commit = req.Commit.SHA
+	r.result.Commit, r.commit = req.Commit.SHA, req.Commit
 	return r.end(ctx, r.ship(ctx, req))
 }
 

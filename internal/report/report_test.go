@@ -188,7 +188,7 @@ func TestSchema(t *testing.T) {
 			kinds[value.(map[string]any)["type"].(string)] = true
 		}
 	}
-	const all = 14 // the event types of package release
+	const all = 16 // the event types of package release
 	if len(kinds) != all {
 		t.Errorf("the streams have %d kinds of events, want all %d: %v", len(kinds), all, kinds)
 	}

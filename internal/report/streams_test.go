@@ -40,7 +40,12 @@ func streams() map[string][]release.Event {
 		release.PhaseDone{Phase: release.PhasePush, Summary: "git-" + commit, Seconds: 0.2},
 	}
 	deploy := []release.Event{
+		release.ChangesFound{Changes: release.Changes{
+			From: commit[1:] + "0", To: release.Commit{SHA: commit, Branch: "main", Subject: "Sell hats", Author: "Ada", Time: at},
+			Relation: release.RelationAhead, Count: 1, Commits: []release.Commit{{SHA: commit, Subject: "Sell hats", Author: "Ada", Time: at}}, Lost: []release.Commit{},
+		}},
 		release.PhaseStarted{Phase: release.PhaseDeploy, About: "222222222222 to 1 service on medusa-cluster"},
+		release.DefinitionChange{Service: service, Difference: release.Difference{Where: "task definition medusa", Path: "memory", From: `"512"`, To: `"1024"`}},
 		release.RolloutStarted{Service: service, Deployment: arn, From: oldDigest, To: newDigest},
 		release.PhaseDone{Phase: release.PhaseDeploy, Summary: ":latest → 222222222222, 1 rollout", Seconds: 0.03},
 		release.PhaseStarted{Phase: release.PhaseVerify, About: "every task runs 222222222222"},

@@ -69,6 +69,8 @@ func rolloutText(e release.Event, verbose bool) string {
 			verb = "is already rolling out"
 		}
 		return fmt.Sprintf("%s %s %s → %s", e.Service, verb, orNothing(e.From), e.To.Short())
+	case release.ChangesFound:
+		return "brings " + e.Summary()
 	case release.DefinitionChange:
 		return differenceText(e)
 	case release.RolloutProgress:
