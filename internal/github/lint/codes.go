@@ -67,6 +67,7 @@ const (
 	codeNotAwaited        = "MW061"
 	codeUnchecked         = "MW062"
 	codeOldAction         = "MW063"
+	codeNoToken           = "MW064"
 )
 
 // Rule is one thing that is looked for, with the words that a problem of it comes with unless it has better ones.
@@ -206,6 +207,9 @@ var rightsRules = []Rule{
 	{codeNoDispatch, warns, "a deploy that cannot be started by hand",
 		"gh workflow run and the Run button answer 422: there is no way to deploy again without a push",
 		"add workflow_dispatch to the triggers"},
+	{codeNoToken, fails, "gh without a token",
+		"gh ends with: set the GH_TOKEN environment variable",
+		"add env: {GH_TOKEN: ${{ github.token }}} to the step"},
 	{codeDispatchRight, fails, "a dispatch without the permission for it",
 		"GitHub answers 403: Resource not accessible by integration",
 		"add actions: write to the permissions of this job"},

@@ -7,11 +7,23 @@ import (
 	"strings"
 )
 
+// judgeGH finds a gh that nobody has given a token: unlike git, it does not take the checkout's.
+func (c *checker) judgeGH(s *step, cmd *command) bool {
+	if cmd.name() != "gh" || len(cmd.args) < 2 || strings.HasPrefix(cmd.args[1].text, "-") || slices.Contains([]string{"auth", "version", "help", "completion", "config", "extension"}, cmd.args[1].text) || !s.job.hosted() {
+		return false
+	}
+	if s.envContains(func(name string) bool { return strings.HasSuffix(name, "_TOKEN") || name == "GH_CONFIG_DIR" }) || len(cmd.call.Assigns) > 0 || strings.Contains(c.src.text, "gh auth login") || strings.Contains(c.src.text, "_TOKEN=") {
+		return false
+	}
+	c.add(codeNoToken, s.script.source(cmd.place), title(cmd)+" has no token")
+	return true
+}
+
 // judgeDispatch looks at a script that starts another workflow: may it, can it, and do the inputs fit.
 // https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event
 func (c *checker) judgeDispatch(s *step, cmd *command) {
 	args := cmd.behind("gh", "workflow", "run")
-	if args == nil {
+	if c.judgeGH(s, cmd) || args == nil {
 		return
 	}
 	sc := s.script

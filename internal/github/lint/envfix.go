@@ -185,6 +185,12 @@ func (c *checker) variableFor(s *step, e expression) (name string, added *Edit, 
 	if strings.ContainsAny(e.text, "\n\r#") || strings.Contains(e.text, ": ") {
 		return "", nil, false
 	}
+	if env.there() && flow(env.val) {
+		entry = name + `: "${{ ` + e.text + ` }}"` // braces of its own would end the mapping
+		if strings.ContainsAny(e.text, `"\`) {
+			return "", nil, false
+		}
+	}
 	if env.there() {
 		edit, ok := c.insertEntry(env, entry)
 		return name, edit, ok

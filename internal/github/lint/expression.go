@@ -58,14 +58,6 @@ func parseExpression(inner string) actionlint.ExprNode {
 	return node
 }
 
-// condition parses the text of an `if:`, which needs no braces.
-func condition(text string) actionlint.ExprNode {
-	if found, _ := expressions(text); len(found) == 1 && strings.TrimSpace(text) == text[found[0].start:found[0].end] {
-		return found[0].node
-	}
-	return parseExpression(text)
-}
-
 // property is the property that a node reads, in lower case: "github.event.pull_request.title"; an index that is not
 // written out is "*". Empty: the node is no property.
 func property(n actionlint.ExprNode) string {

@@ -25,7 +25,8 @@ func (c *checker) judgePasted(s *step) {
 		found, _ := expressions(text.value)
 		for _, e := range found {
 			if p := c.pasted(s, e, text.source(e.start), "the program"); p != nil {
-				p.Cure = "hand it over as a variable: env: {NAME: ${{ … }}}, and process.env.NAME in the program"
+				name := variableName(e)
+				p.Cure = "hand it over as a variable: env: {" + name + ": ${{ " + e.text + " }}}, and process.env." + name + " in the program"
 			}
 		}
 	}
@@ -40,14 +41,23 @@ func (c *checker) pasted(s *step, e expression, offset int, where string) *Probl
 		}
 	}
 	whole := "${{ " + e.text + " }}"
+	add := func(code, message string) *Problem {
+		p := c.add(code, offset, message)
+		if name := runnerVariables[property(e.node)]; name != "" {
+			p.Cure = `write "$` + name + `" in its place: the runner sets that variable`
+		} else if name := variableName(e); name != "" {
+			p.Cure = "hand it over as a variable: env: {" + name + ": " + whole + `}, and "$` + name + `" in the script`
+		}
+		return p
+	}
 	switch worst {
 	case outsider:
-		return c.add(codeInjection, offset, whole+" puts text that anybody can write into "+where)
+		return add(codeInjection, whole+" puts text that anybody can write into "+where)
 	case insider:
-		p := c.add(codeInjection, offset, whole+" puts text into "+where+" that "+writer(read)+" writes")
+		p := add(codeInjection, whole+" puts text into "+where+" that "+writer(read)+" writes")
 		return p
 	case plain:
-		p := c.add(codePasted, offset, whole+" is pasted into "+where)
+		p := add(codePasted, whole+" is pasted into "+where)
 		if strings.HasPrefix(read, "secrets.") {
 			p.Why = "a quote or a $ in the secret breaks the script, and the script, secret and all, is written to the runner's disk"
 		}
