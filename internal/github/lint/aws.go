@@ -45,7 +45,7 @@ func (a *awsState) action(name string) {
 	switch {
 	case name == credentialsAction:
 		a.credentials, a.region = true, true
-	case isLocal(name), strings.Contains(name, "aws") && !strings.HasPrefix(name, "aws-actions/amazon-"), strings.Contains(name, "cred"), strings.Contains(name, "vault"), strings.Contains(name, "secret"):
+	case isLocal(name), strings.Contains(name, "aws") && !strings.HasPrefix(name, "aws-actions/amazon-"), containsAny(name, "cred", "vault", "secret"):
 		a.credentials, a.region = true, true // it may sign in
 	}
 }
@@ -55,13 +55,17 @@ func (a *awsState) script(s *step) {
 	if s.script == nil {
 		return
 	}
-	if text := s.script.value; strings.Contains(text, "GITHUB_ENV") && strings.Contains(text, "AWS_") || strings.Contains(text, "aws configure") || strings.Contains(text, ".aws/") || s.script.file == nil {
+	text := s.script.value
+	if s.script.file == nil || strings.Contains(text, "GITHUB_ENV") && strings.Contains(text, "AWS_") || containsAny(text, "aws configure", ".aws/") {
 		a.credentials, a.region = true, true
 	}
 	if slices.ContainsFunc(s.commands, func(cmd *command) bool { return slices.Contains(opaque, cmd.name()) }) {
 		a.credentials, a.region = true, true
 	}
 }
+
+// awsServices are those whose every command needs credentials.
+var awsServices = []string{"ecr", "ecs", "s3", "sts", "cloudformation", "lambda", "ssm", "secretsmanager", "cloudfront", "logs", "ec2"}
 
 // callsAWS tells whether the command needs credentials.
 func (c *command) callsAWS() bool {
@@ -72,18 +76,17 @@ func (c *command) callsAWS() bool {
 	for len(service) > 0 && strings.HasPrefix(service[0].text, "-") {
 		service = service[1:]
 	}
-	return len(service) > 0 && slices.Contains([]string{"ecr", "ecs", "s3", "sts", "cloudformation", "lambda", "ssm", "secretsmanager", "cloudfront", "logs", "ec2"}, service[0].text) &&
-		!c.is("aws", "sts", "assume-role-with-web-identity")
+	return len(service) > 0 && slices.Contains(awsServices, service[0].text) && !c.is("aws", "sts", "assume-role-with-web-identity")
 }
 
 // signedIn tells whether the step may have credentials.
 func (a *awsState) signedIn(s *step) bool {
 	if a.credentials || s.envContains(func(name string) bool {
-		return strings.HasPrefix(name, "AWS_") && (strings.Contains(name, "KEY") || strings.Contains(name, "SECRET") || strings.Contains(name, "TOKEN")) || name == "AWS_PROFILE" || strings.HasPrefix(name, "AWS_ROLE") || name == "AWS_ENDPOINT_URL"
+		return strings.HasPrefix(name, "AWS_") && containsAny(name, "KEY", "SECRET", "TOKEN", "PROFILE", "ROLE", "ENDPOINT_URL")
 	}) {
 		return true
 	}
-	return s.script != nil && (strings.Contains(s.script.value, "AWS_ACCESS_KEY_ID") || strings.Contains(s.script.value, "AWS_WEB_IDENTITY_TOKEN_FILE") || strings.Contains(s.script.value, "aws configure"))
+	return s.script != nil && containsAny(s.script.value, "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "aws configure")
 }
 
 func (a *awsState) hasRegion(s *step) bool {
@@ -93,7 +96,7 @@ func (a *awsState) hasRegion(s *step) bool {
 }
 
 func setsRegion(s *step) bool {
-	return strings.Contains(s.script.value, "AWS_REGION=") || strings.Contains(s.script.value, "AWS_DEFAULT_REGION=") || strings.Contains(s.script.value, "aws configure")
+	return containsAny(s.script.value, "AWS_REGION=", "AWS_DEFAULT_REGION=", "aws configure")
 }
 
 // envContains tells whether an `env:` that reaches the step has a name of a kind.
@@ -104,4 +107,9 @@ func (s *step) envContains(is func(string) bool) bool {
 		}
 	}
 	return false
+}
+
+// containsAny tells whether one of the pieces is in a text.
+func containsAny(text string, pieces ...string) bool {
+	return slices.ContainsFunc(pieces, func(piece string) bool { return strings.Contains(text, piece) })
 }

@@ -25,13 +25,15 @@ var deployCommands = [][]string{
 	{"aws", "ecs", "register-task-definition"}, {"aws", "deploy", "create-deployment"}, {"aws", "cloudformation", "deploy"},
 	{"aws", "lambda", "update-function-code"}, {"aws", "apprunner", "start-deployment"},
 	{"medusa-deploy", "ship"}, {"medusa-deploy", "deploy"}, {"medusa-deploy", "rollback"},
-	{"ecspresso", "deploy"}, {"ecs-cli", "compose"}, {"ecs", "deploy"}, {"copilot", "deploy"}, {"copilot", "svc", "deploy"}, {"cdk", "deploy"}, {"sam", "deploy"},
+	{"ecspresso", "deploy"}, {"ecs-cli", "compose"}, {"ecs", "deploy"},
+	{"copilot", "deploy"}, {"copilot", "svc", "deploy"}, {"cdk", "deploy"}, {"sam", "deploy"},
 	{"terraform", "apply"}, {"tofu", "apply"}, {"pulumi", "up"},
 }
 
 // waitCommands end when a deployment has.
 var waitCommands = [][]string{
-	{"aws", "ecs", "wait"}, {"aws", "ecs", "describe-services"}, {"aws", "ecs", "describe-service-deployments"}, {"aws", "ecs", "list-service-deployments"}, {"aws", "ecs", "deploy"},
+	{"aws", "ecs", "wait"}, {"aws", "ecs", "describe-services"}, {"aws", "ecs", "describe-service-deployments"},
+	{"aws", "ecs", "list-service-deployments"}, {"aws", "ecs", "deploy"},
 	{"medusa-deploy", "ship"}, {"medusa-deploy", "deploy"}, {"medusa-deploy", "rollback"}, {"medusa-deploy", "status"}, {"medusa-deploy", "trace"},
 	{"ecspresso", "deploy"}, {"ecspresso", "wait"}, {"ecspresso", "verify"},
 }

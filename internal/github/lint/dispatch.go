@@ -7,12 +7,16 @@ import (
 	"strings"
 )
 
+// needNoToken are gh's commands that call nobody, and the one that signs in.
+var needNoToken = []string{"auth", "version", "help", "completion", "config", "extension"}
+
 // judgeGH finds a gh that nobody has given a token: unlike git, it does not take the checkout's.
 func (c *checker) judgeGH(s *step, cmd *command) bool {
-	if cmd.name() != "gh" || len(cmd.args) < 2 || strings.HasPrefix(cmd.args[1].text, "-") || slices.Contains([]string{"auth", "version", "help", "completion", "config", "extension"}, cmd.args[1].text) || !s.job.hosted() {
+	if cmd.name() != "gh" || len(cmd.args) < 2 || strings.HasPrefix(cmd.args[1].text, "-") || slices.Contains(needNoToken, cmd.args[1].text) || !s.job.hosted() {
 		return false
 	}
-	if s.envContains(func(name string) bool { return strings.HasSuffix(name, "_TOKEN") || name == "GH_CONFIG_DIR" }) || len(cmd.call.Assigns) > 0 || strings.Contains(c.src.text, "gh auth login") || strings.Contains(c.src.text, "_TOKEN=") {
+	isToken := func(name string) bool { return strings.HasSuffix(name, "_TOKEN") || name == "GH_CONFIG_DIR" }
+	if s.envContains(isToken) || len(cmd.call.Assigns) > 0 || containsAny(c.src.text, "gh auth login", "_TOKEN=") {
 		return false
 	}
 	c.add(codeNoToken, s.script.source(cmd.place), title(cmd)+" has no token")

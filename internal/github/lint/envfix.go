@@ -122,12 +122,15 @@ func placeOfLit(sc *script, stack []syntax.Node, lit *syntax.Lit, e expression) 
 	return nowhere
 }
 
+// interpreters take text that they are given for code.
+var interpreters = []string{"eval", "bash", "sh", "zsh", "dash", "ssh", "su", "xargs", "python", "python3", "node", "perl", "ruby", "awk", "trap"}
+
 // isCode tells whether the text goes to a program that takes it for code, or is part of something that is no plain word.
 func isCode(stack []syntax.Node) bool {
 	for _, n := range stack {
 		switch n := n.(type) {
 		case *syntax.CallExpr:
-			if len(n.Args) > 0 && slices.Contains([]string{"eval", "bash", "sh", "zsh", "dash", "ssh", "su", "xargs", "python", "python3", "node", "perl", "ruby", "awk", "trap"}, n.Args[0].Lit()) {
+			if len(n.Args) > 0 && slices.Contains(interpreters, n.Args[0].Lit()) {
 				return true
 			}
 		case *syntax.ArithmExp, *syntax.ArithmCmd, *syntax.ParamExp, *syntax.ExtGlob, *syntax.ProcSubst:
@@ -143,7 +146,7 @@ func isCode(stack []syntax.Node) bool {
 
 func isInterpreter(s *syntax.Stmt) bool {
 	call, ok := s.Cmd.(*syntax.CallExpr)
-	return ok && len(call.Args) > 0 && slices.Contains([]string{"bash", "sh", "ssh", "python", "python3", "node"}, call.Args[0].Lit())
+	return ok && len(call.Args) > 0 && slices.Contains(interpreters, call.Args[0].Lit())
 }
 
 // severalWords tells whether an expression's name says that it holds more than one argument.

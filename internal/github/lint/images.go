@@ -72,7 +72,7 @@ func (f *flowOfImages) action(s *step) {
 	case isLocal(name), strings.Contains(name, "login"), strings.Contains(name, "auth"):
 		f.logins = append(f.logins, anyHost)
 		f.vague = f.vague || isLocal(name)
-	case strings.Contains(name, "docker/bake"), strings.Contains(name, "kaniko"), strings.Contains(name, "build") && !strings.HasPrefix(name, "docker/"), strings.Contains(name, "load"):
+	case containsAny(name, "docker/bake", "kaniko", "load"), strings.Contains(name, "build") && !strings.HasPrefix(name, "docker/"):
 		f.vague = true
 	}
 }
@@ -125,6 +125,16 @@ var opaque = []string{
 	"sbt", "skaffold", "earthly", "dagger", "bash", "sh", "source", ".", "rake", "invoke", "tox", "nox", "ansible-playbook", "buildah", "kaniko", "jib",
 }
 
+// isOpaque tells whether the command is one of those, a script, or one that a variable names.
+func (c *command) isOpaque() bool {
+	if len(c.args) == 0 {
+		return false
+	}
+	program := c.args[0].text
+	isScript := strings.HasPrefix(program, "./") || strings.Contains(program, "/") && path.Ext(program) != ""
+	return isScript || slices.Contains(opaque, c.name()) || strings.HasPrefix(c.name(), unknownLeft)
+}
+
 // command follows one command of a script.
 func (f *flowOfImages) command(s *step, cmd *command) {
 	offset := s.script.source(cmd.place)
@@ -133,14 +143,15 @@ func (f *flowOfImages) command(s *step, cmd *command) {
 		return
 	}
 	switch {
-	case slices.Contains(opaque, cmd.name()), strings.HasPrefix(cmd.name(), unknownLeft), len(cmd.args) > 0 && strings.Contains(cmd.args[0].text, "/") && path.Ext(cmd.args[0].text) != "":
+	case cmd.isOpaque():
 		f.vague = true
 		f.logins = append(f.logins, anyHost)
 	case cmd.is("docker", "buildx", "create"):
 		f.own = f.own || flagged(cmd.args, "--use", "--bootstrap")
 	case cmd.is("docker", "buildx", "use"):
 		f.own = true
-	case cmd.is("docker", "buildx", "bake"), cmd.is("docker", "load"), cmd.is("docker", "import"), cmd.is("docker", "commit"), cmd.is("docker", "compose"), cmd.is("docker-compose"), cmd.is("docker", "image", "load"):
+	case cmd.is("docker", "buildx", "bake"), cmd.is("docker", "load"), cmd.is("docker", "image", "load"), cmd.is("docker", "import"),
+		cmd.is("docker", "commit"), cmd.is("docker", "compose"), cmd.is("docker-compose"):
 		f.vague = true
 	case cmd.is("docker", "pull"), cmd.is("podman", "pull"):
 		f.built = append(f.built, cmd.positional()...)
@@ -148,7 +159,8 @@ func (f *flowOfImages) command(s *step, cmd *command) {
 		f.tag(cmd, offset)
 	case isLogin(cmd):
 		f.login(cmd)
-	case cmd.is("medusa-deploy", "login"), cmd.is("medusa-deploy", "build"), cmd.is("crane", "auth"), cmd.is("oras", "login"), cmd.is("helm", "registry"):
+	case cmd.is("medusa-deploy", "login"), cmd.is("medusa-deploy", "build"), cmd.is("crane", "auth"), cmd.is("oras", "login"),
+		cmd.is("helm", "registry"):
 		f.logins = append(f.logins, anyHost)
 		f.vague = f.vague || cmd.is("medusa-deploy", "build")
 	case cmd.is("aws", "ecr", "put-image"), cmd.is("crane"), cmd.is("skopeo"), cmd.is("docker", "buildx", "imagetools"), cmd.is("regctl"):

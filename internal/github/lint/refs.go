@@ -95,7 +95,8 @@ func pieces(ref string) []string {
 // isECR tells whether a name is in a registry of Amazon ECR's, as far as it shows.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
 func isECR(ref string) bool {
-	return strings.Contains(ref, ".dkr.ecr.") || strings.Contains(ref, ".dkr-ecr.") || strings.Contains(strings.ToLower(strings.Join(unknownPiece.FindAllString(ref, -1), "")), "ecr")
+	variables := strings.ToLower(strings.Join(unknownPiece.FindAllString(ref, -1), ""))
+	return containsAny(ref, ".dkr.ecr.", ".dkr-ecr.") || strings.Contains(variables, "ecr")
 }
 
 // registryOf is the host that a name is pushed to; empty: Docker Hub.

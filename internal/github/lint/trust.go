@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -31,8 +32,14 @@ var harmlessProperties = []string{
 var harmlessLeaves = []string{
 	"id", "node_id", "number", "sha", "head_sha", "before", "after", "action", "draft", "merged", "login", "full_name", "owner", "private",
 	"fork", "type", "visibility", "state", "status", "conclusion", "event", "forced", "created", "deleted", "prerelease", "size", "run_number",
-	"run_attempt", "run_id", "additions", "deletions", "changed_files", "merge_commit_sha", "default_branch",
+	"run_attempt", "run_id", "additions", "deletions", "changed_files", "merge_commit_sha",
 }
+
+// harmlessLeaf are the endings of others of that kind.
+var harmlessLeaf = regexp.MustCompile(`(?:_at|url|_id|_sha)$`)
+
+// ownersTexts are members of an event's payload that only those write who may change the repository.
+var ownersTexts = []string{"client_payload", "release", "deployment", "ref", "base_ref", "label", "milestone", "schedule"}
 
 // trust judges a property that a step reads.
 func (s *step) trust(read string) trust {
@@ -88,12 +95,11 @@ func (w *workflow) eventTrust(rest string) trust {
 	switch {
 	case first == "inputs":
 		return w.inputTrust(more)
-	case slices.Contains([]string{"client_payload", "release", "deployment", "ref", "base_ref", "label", "milestone", "schedule"}, first) && !slices.Contains(harmlessLeaves, leaf):
+	case slices.Contains(ownersTexts, first) && !slices.Contains(harmlessLeaves, leaf):
 		return insider
 	case first == "repository" || first == "organization" || first == "enterprise" || first == "installation":
 		return harmless
-	case rest != "" && (slices.Contains(harmlessLeaves, leaf) || strings.HasSuffix(leaf, "_at") || strings.HasSuffix(leaf, "url") || strings.HasSuffix(leaf, "_id") || strings.HasSuffix(leaf, "_sha")) &&
-		!strings.Contains(rest, "default_branch"):
+	case rest != "" && harmlessLeaf.MatchString(leaf) || slices.Contains(harmlessLeaves, leaf):
 		return harmless
 	case strings.HasPrefix(rest, "pull_request.base."):
 		return insider
