@@ -205,7 +205,7 @@ func cureLogGroup(t *testing.T, stage *rehearsal.Stage, aws awsCLI) {
 		t.Fatalf("there is no finding with %s:\n%s", code, result.Raw)
 	}
 	command := exec.CommandContext(t.Context(), "sh", "-c", f.Cure)
-	command.Env = aws.cloud.AWS(t.Context()).Env
+	command.Env = aws.cloud.Environment()
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", f.Cure, err, out)
 	}

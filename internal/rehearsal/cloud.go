@@ -185,10 +185,16 @@ func (c *Cloud) DeleteService(ctx context.Context, cluster, service string) erro
 func (c *Cloud) AWS(ctx context.Context, args ...string) *exec.Cmd {
 	// The endpoint is said on the command line too: Debian's AWS CLI is older than the variable.
 	command := exec.CommandContext(ctx, "aws", append([]string{"--endpoint-url", c.env["AWS_ENDPOINT_URL"]}, args...)...)
-	command.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "AWS_") })
-	command.Env = append(command.Env, "AWS_PAGER=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
-	for name, value := range c.env {
-		command.Env = append(command.Env, name+"="+value)
-	}
+	command.Env = c.Environment()
 	return command
+}
+
+// Environment is this process's, with what points AWS's tools at the stage's local AWS and nowhere else.
+func (c *Cloud) Environment() []string {
+	env := slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "AWS_") })
+	env = append(env, "AWS_PAGER=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+	for name, value := range c.env {
+		env = append(env, name+"="+value)
+	}
+	return env
 }
