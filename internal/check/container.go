@@ -100,12 +100,23 @@ func judgeSecrets(v view) []release.Finding {
 				continue
 			}
 			reason, _, _ := strings.Cut(err.Error(), "\n")
-			findings = append(findings, finding(codeSecret, v.whereText(s.From),
-				fmt.Sprintf("container %s is given %s from %s: %s", c.Name, orElse(s.Name, "the registry's credentials"), s.From, reason),
+			where := v.whereText(s.From)
+			if !v.fromFiles {
+				where = "container " + c.Name + " of " + where
+			}
+			findings = append(findings, finding(codeSecret, where, nameOf(s)+" to come from "+s.From+": "+reason,
 				"no task can be started (ResourceInitializationError)", createSecret(v.target, s)))
 		}
 	}
 	return findings
+}
+
+// nameOf says what a secret is for.
+func nameOf(s release.SecretReference) string {
+	if s.Name == "" {
+		return "the registry's credentials are"
+	}
+	return s.Name + " is"
 }
 
 // createSecret is how to make a secret without its value in the shell's history.

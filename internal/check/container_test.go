@@ -50,14 +50,14 @@ func TestContainer(t *testing.T) {
 
 		"a secret that is there": {change: func(c containers) { c[1].Secrets = secret(secretARN) }, world: func(w *world) { w.there = append(w.there, secretARN) }},
 		"no such secret": {change: func(c containers) { c[1].Secrets = secret(secretARN + ":url::") }, want: []string{"MD033"},
-			problem: "container app is given DATABASE_URL from " + secretARN + ":url::: it does not exist",
+			problem: "DATABASE_URL is to come from " + secretARN + ":url::: it does not exist",
 			cure:    "aws secretsmanager create-secret --name shop/db --secret-string file:///dev/stdin --region us-east-1"},
 		"no such parameter": {change: func(c containers) { c[1].Secrets = secret("/shop/jwt") }, want: []string{"MD033"},
 			cure: "aws ssm put-parameter --name /shop/jwt --type SecureString --value file:///dev/stdin"},
 		"no such parameter, by ARN":           {change: func(c containers) { c[1].Secrets = secret(parameterARN) }, want: []string{"MD033"}, cure: "--name /shop/jwt "},
 		"no such parameter, by a short ARN":   {change: func(c containers) { c[1].Secrets = secret(strings.Replace(parameterARN, "/shop/jwt", "/jwt", 1)) }, want: []string{"MD033"}, cure: "--name jwt "},
 		"another account's parameter":         {change: func(c containers) { c[1].Secrets = secret(strings.Replace(parameterARN, accountID, "999999999999", 1)) }, want: []string{"MD021"}, problem: "it belongs to another account"},
-		"the registry's credentials are gone": {change: func(c containers) { c[0].Secrets = []release.SecretReference{{From: secretARN}} }, want: []string{"MD033"}, problem: "container proxy is given the registry's credentials"},
+		"the registry's credentials are gone": {change: func(c containers) { c[0].Secrets = []release.SecretReference{{From: secretARN}} }, want: []string{"MD033"}, problem: "the registry's credentials are to come from"},
 		"two at once":                         {change: func(c containers) { c[1].Secrets = append(secret("a"), secret("b")...) }, want: []string{"MD033", "MD033"}},
 		"secrets cannot be looked at":         {change: func(c containers) { c[1].Secrets = append(secret("a"), secret("b")...) }, world: func(w *world) { w.secretsErr = errors.New("boom") }, want: []string{"MD021"}, problem: "secret a, secret b: boom"},
 
@@ -107,7 +107,7 @@ func TestOneCureForTwoServices(t *testing.T) {
 		w.services[name] = s
 	}
 	findings := check(t, w, req)
-	if len(findings) != 1 || findings[0].Where != "task definition web:3, task definition jobs:3" {
+	if len(findings) != 1 || findings[0].Where != "container app of task definition web:3, container app of task definition jobs:3" {
 		t.Errorf("findings = %+v", findings)
 	}
 	asked := 0

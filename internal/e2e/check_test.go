@@ -48,7 +48,9 @@ func TestCheck(t *testing.T) {
 		"MD025 warning lifecycle policy of repository medusa, rule 1",
 		"MD026 warning service medusa-service",
 		"MD032 warning ecs/worker.task-definition.json",
-		"MD034 error ecs/worker.task-definition.json:11",
+		"MD033 error ecs/worker.task-definition.json:10, ecs/idle.task-definition.json:10",
+		"MD033 error ecs/worker.task-definition.json:11, ecs/idle.task-definition.json:11",
+		"MD034 error ecs/worker.task-definition.json:15",
 		"MD037 info work tree of commit " + good.Commit[:12],
 		"MD040 warning Dockerfile:1",
 		"MD041 warning Dockerfile:6",
@@ -105,6 +107,10 @@ func plantFileFaults(t *testing.T, stage *rehearsal.Stage) {
       "image": "` + image + `",
       "memory": 64,
       "stopTimeout": 1,
+      "secrets": [
+        { "name": "DATABASE_URL", "valueFrom": "arn:aws:secretsmanager:us-east-1:000000000000:secret:shop/db-AbCdEf:url::" },
+        { "name": "JWT_SECRET", "valueFrom": "/shop/jwt" }
+      ],
       "logConfiguration": {
         "logDriver": "awslogs",
         "options": { "awslogs-group": "/ecs/nowhere", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "worker" }
@@ -156,10 +162,7 @@ func findings(t *testing.T, stage *rehearsal.Stage, args ...string) ([]string, r
 		if f.Problem == "" || f.Why == "" || f.Cure == "" {
 			t.Errorf("incomplete: %s", line)
 		}
-		where := strings.TrimPrefix(strings.TrimPrefix(f.Where, stage.App), "/")
-		if where == "" {
-			where = "."
-		}
+		where := strings.ReplaceAll(strings.ReplaceAll(f.Where, stage.App+"/", ""), stage.App, ".")
 		found = append(found, fmt.Sprintf("%s %s %s", f.Code, f.Severity, where))
 	}
 	slices.SortStableFunc(found, func(a, b string) int { return strings.Compare(a[:5], b[:5]) })

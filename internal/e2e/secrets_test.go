@@ -55,7 +55,7 @@ func TestSecrets(t *testing.T) {
 	}
 	// The runtime's own copy of a running container's spec, and for a moment that of a health check.
 	expectOnlyIn(t, stage, []string{"/engine/run/containerd/io.containerd.runtime.v2.task/", "/engine/tmp/runc-process"}, secret, parameter)
-	secretGone(t, stage, aws, good, arn)
+	secretGone(t, stage, aws, arn)
 	must(t, stage, "local", "down")
 	expectOnlyIn(t, stage, nil, secret, parameter)
 }
@@ -131,13 +131,19 @@ func expectOnlyIn(t *testing.T, stage *rehearsal.Stage, allowed []string, texts 
 	}
 }
 
-// secretGone deletes the secret and ships: exit 6 and a word on which secret is missing, while the old tasks serve.
-func secretGone(t *testing.T, stage *rehearsal.Stage, aws awsCLI, good rehearsal.Result, arn string) {
+// secretGone deletes the secret. A ship is refused before anything is touched; a rollback, which looks before nothing,
+// ends with exit 6 and a word on which secret is missing, while the old tasks serve.
+func secretGone(t *testing.T, stage *rehearsal.Stage, aws awsCLI, arn string) {
 	t.Helper()
+	edit(t, stage, "Hello from medusa-deploy", "Hello again from medusa-deploy")
+	good := green(t, stage, release.OutcomeSucceeded, "ship")
 	aws.run("secretsmanager", "delete-secret", "--secret-id", "medusa/shop", "--force-delete-without-recovery")
-	edit(t, stage, "Hello from medusa-deploy", "Hello without a secret")
+	found, refused := findings(t, stage, "ship")
+	if refused.Outcome != release.OutcomeRefused || refused.Exit != release.ExitCheck || !slices.ContainsFunc(found, func(f string) bool { return strings.HasPrefix(f, "MD033 error container medusa of task definition medusa:") }) {
+		t.Errorf("ship: outcome %s exit %d, found %v", refused.Outcome, refused.Exit, found)
+	}
 	load := rehearsal.StartLoad(t.Context(), good.Services[0].URL, 2)
-	bad, err := stage.Release(t.Context(), "ship")
+	bad, err := stage.Release(t.Context(), "rollback", "--yes")
 	report := load.Stop()
 	if err != nil {
 		t.Fatal(err)
