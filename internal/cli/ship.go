@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/medusa-deploy/medusa-deploy/internal/childenv"
 	"github.com/medusa-deploy/medusa-deploy/internal/config"
 	"github.com/medusa-deploy/medusa-deploy/internal/git"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
@@ -120,7 +121,7 @@ func prepare(ctx context.Context, dir string, p *config.Prepare, emit release.Em
 	emit(step)
 	command := exec.CommandContext(ctx, p.Command[0], p.Command[1:]...)
 	command.Dir = dir
-	command.Env = os.Environ()
+	command.Env = childenv.ForBuild(os.Environ())
 	for name, value := range p.Env {
 		command.Env = append(command.Env, name+"="+value)
 	}

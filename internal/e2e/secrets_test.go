@@ -139,7 +139,9 @@ func secretGone(t *testing.T, stage *rehearsal.Stage, aws awsCLI, arn string) {
 	good := green(t, stage, release.OutcomeSucceeded, "ship")
 	aws.run("secretsmanager", "delete-secret", "--secret-id", "medusa/shop", "--force-delete-without-recovery")
 	found, refused := findings(t, stage, "ship")
-	if refused.Outcome != release.OutcomeRefused || refused.Exit != release.ExitCheck || !slices.ContainsFunc(found, func(f string) bool { return strings.HasPrefix(f, "MD033 error container medusa of task definition medusa:") }) {
+	if refused.Outcome != release.OutcomeRefused || refused.Exit != release.ExitCheck || !slices.ContainsFunc(found, func(f string) bool {
+		return strings.HasPrefix(f, "MD033 error container medusa of task definition medusa:")
+	}) {
 		t.Errorf("ship: outcome %s exit %d, found %v", refused.Outcome, refused.Exit, found)
 	}
 	load := rehearsal.StartLoad(t.Context(), good.Services[0].URL, 2)

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/childenv"
 )
 
 // Errors that say what is wrong with the place, for errors.Is. The error that wraps them carries the cure.
@@ -53,7 +55,7 @@ func run(ctx context.Context, dir string, args ...string) (string, error) {
 }
 
 func environ() []string {
-	return slices.DeleteFunc(os.Environ(), func(pair string) bool {
+	return slices.DeleteFunc(childenv.ForHelper(os.Environ()), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
 		return slices.Contains(placeVariables, name)
 	})

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/medusa-deploy/medusa-deploy/internal/childenv"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/containerd"
 )
 
@@ -136,7 +137,7 @@ func (d dir) launch(ctx context.Context, cmd *exec.Cmd) (Info, bool, error) {
 // keep in use.
 func (d dir) detach(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = ownSession()
-	cmd.Env = append(cmd.Environ(), fmt.Sprintf("%s=%d", readyVariable, firstExtraFile))
+	cmd.Env = append(childenv.ForHelper(cmd.Environ()), fmt.Sprintf("%s=%d", readyVariable, firstExtraFile))
 	if named := os.Getenv(containerd.BinariesVariable); named != "" { // may be relative to the directory
 		absolute, err := filepath.Abs(named)
 		if err != nil {

@@ -26,6 +26,7 @@ type Stage struct {
 	State     string    // of the local AWS
 	App       string    // work tree of the app
 	Echo      io.Writer // where the program's progress goes; nil: nowhere
+	Env       []string  // NAME=VALUE: added to the program's environment
 	listen    string
 }
 
@@ -121,7 +122,7 @@ type Output struct {
 func (s *Stage) Command(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, s.Program, args...)
 	command.Dir = s.App
-	command.Env = s.environment()
+	command.Env = append(s.environment(), s.Env...)
 	return command
 }
 

@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/childenv"
 )
 
 // remark is one of shellcheck's, in its JSON form.
@@ -58,6 +61,7 @@ func (c *checker) runShellcheck(ctx context.Context, sc *script) ([]remark, erro
 		prologue = "set -eo pipefail\n"
 	}
 	cmd := exec.CommandContext(ctx, c.Shellcheck, "--norc", "--format", "json", "--shell", name, "--exclude", ignored, "-")
+	cmd.Env = childenv.ForHelper(os.Environ())
 	cmd.Stdin = strings.NewReader(prologue + sc.masked)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
