@@ -102,7 +102,7 @@ func (c *checker) emptyIn(where field, declared *yaml.Node, readers []*step) {
 		return
 	}
 	for _, f := range entries(where.val) {
-		if f.val.Kind == yaml.ScalarNode && f.key.Value != "url" && strings.Contains(f.val.Value, opening) && !slices.ContainsFunc(readers, defaulted) {
+		if f.val.Kind == yaml.ScalarNode && f.key.Value != "url" && strings.Contains(strings.ToLower(f.val.Value), "inputs") && !slices.ContainsFunc(readers, defaulted) {
 			c.emptyText(f, declared)
 		}
 	}
