@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // patience bounds a call whose context has no deadline: that long without one good answer is an outage, and the user
@@ -45,25 +47,43 @@ func Unsure(err error) bool { return errors.Is(err, errUnsure) }
 // ask again may help, for a caller who can wait.
 func Outage(err error) bool { return errors.Is(err, errPatience) }
 
-// trail remembers the failed attempts of one call, because a context that ends between two attempts hides the reason.
+// trail remembers the failed attempts of one call, because a context that ends between two attempts hides the reason,
+// and what the last attempt was signed with.
 type trail struct {
 	mu       sync.Mutex
 	attempts int
 	err      error
+	expired  int // how many of the attempts
+	signed   aws.Credentials
 }
 
 type trailKey struct{}
 
+// trailOf gives the trail of the call that ctx belongs to. A call that was not made through Call gets one that nobody
+// looks at.
 func trailOf(ctx context.Context) *trail {
-	t, _ := ctx.Value(trailKey{}).(*trail)
-	return t
+	if t, ok := ctx.Value(trailKey{}).(*trail); ok {
+		return t
+	}
+	return &trail{}
 }
 
-func (t *trail) note(err error) int {
+// note counts a failed attempt, and how many failed with expired credentials.
+func (t *trail) note(err error) (attempts, expired int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.attempts++
 	t.err = err
+	if faultOf(err) == faultExpired {
+		t.expired++
+	}
+	return t.attempts, t.expired
+}
+
+// failed is how many attempts have failed so far.
+func (t *trail) failed() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	return t.attempts
 }
 
@@ -71,4 +91,16 @@ func (t *trail) last() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.err
+}
+
+func (t *trail) signWith(c aws.Credentials) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.signed = c
+}
+
+func (t *trail) signedWith() aws.Credentials {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.signed
 }

@@ -2,8 +2,10 @@ package awsclient
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -68,15 +70,57 @@ func usable(c awsconfig.SharedConfig) bool {
 type provider struct {
 	from   aws.CredentialsProvider
 	source source
+	mu     sync.Mutex // one renewal at a time
 }
 
 // Retrieve implements aws.CredentialsProvider.
 func (p *provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	got, err := p.retrieve(ctx)
+	if err == nil {
+		trailOf(ctx).signWith(got)
+	}
+	return got, err
+}
+
+func (p *provider) retrieve(ctx context.Context) (aws.Credentials, error) {
 	got, err := p.from.Retrieve(ctx)
 	if err == nil || ctx.Err() != nil {
 		return got, err
 	}
 	return got, &credentialsError{source: p.source, err: err}
+}
+
+// errStale says that the source of the credentials has none that are newer than those that AWS calls expired.
+var errStale = errors.New("there are no newer credentials")
+
+// renew gets other credentials than the expired ones. Many calls fail at once when credentials expire: the first of them
+// renews, the others find it done. Long-lived keys have no session token and cannot expire: what AWS says of them will
+// pass, and they stay.
+func (p *provider) renew(ctx context.Context, expired aws.Credentials) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	got, err := p.retrieve(ctx)
+	if err != nil {
+		return err
+	}
+	if different(got, expired) || got.SessionToken == "" {
+		return nil
+	}
+	if cache, ok := p.from.(*aws.CredentialsCache); ok {
+		cache.Invalidate()
+	}
+	if got, err = p.retrieve(ctx); err != nil {
+		return err
+	}
+	if !different(got, expired) {
+		return errStale
+	}
+	return nil
+}
+
+// different reports whether two credentials are not the same.
+func different(a, b aws.Credentials) bool {
+	return a.AccessKeyID != b.AccessKeyID || a.SecretAccessKey != b.SecretAccessKey || a.SessionToken != b.SessionToken
 }
 
 // credentialsError says that no credentials could be had. Trying the call again does not help.

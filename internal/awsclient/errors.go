@@ -155,7 +155,7 @@ func translateAnswer(e *Error, api smithy.APIError) {
 		e.Denied = &d
 		e.Message, e.Cure = d.message(), d.cure()
 	case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
-		e.Message = "the AWS credentials have expired"
+		e.Message = "the AWS credentials have expired, and where they come from there are no newer ones"
 		e.Cure = "get new ones: sign in again (aws sso login), or run the workflow's credentials step again"
 	case "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId":
 		e.Message = "AWS does not know the access key: it was deleted, is switched off, or belongs to another place (say, a local AWS)"

@@ -22,6 +22,8 @@ const (
 	faultFinal fault = iota
 	// faultThrottled was refused for its rate, before AWS acted on it.
 	faultThrottled
+	// faultExpired was refused because the credentials have expired, before AWS acted on it.
+	faultExpired
 	// faultUnsent never reached anybody.
 	faultUnsent
 	// faultUnsure may have been acted on although no good answer came.
@@ -34,6 +36,9 @@ var throttleCodes = []string{
 	"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
 	"TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "PriorRequestNotComplete",
 }
+
+// expiredCodes are the codes with which AWS refuses credentials that were good before.
+var expiredCodes = []string{"ExpiredToken", "ExpiredTokenException"}
 
 // transientCodes are the codes of failures on AWS's side that pass.
 var transientCodes = []string{
@@ -56,6 +61,8 @@ func faultOf(err error) fault {
 		switch {
 		case slices.Contains(throttleCodes, api.ErrorCode()):
 			return faultThrottled
+		case slices.Contains(expiredCodes, api.ErrorCode()):
+			return faultExpired
 		case slices.Contains(transientCodes, api.ErrorCode()):
 			return faultUnsure
 		}

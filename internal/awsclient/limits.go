@@ -32,8 +32,8 @@ func (l *limits) bucket(c category) *rate.Limiter {
 	defer l.mu.Unlock()
 	b, ok := l.buckets[c]
 	if !ok {
-		a := allowances[c]
-		b = rate.NewLimiter(rate.Limit(a.perSecond), a.burst)
+		burst, perSecond := buckets[c].allowance()
+		b = rate.NewLimiter(rate.Limit(perSecond), burst)
 		l.buckets[c] = b
 	}
 	return b
@@ -61,7 +61,8 @@ func (l *limits) learn(c category, throttled bool) {
 	b := l.bucket(c)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now, full := b.Limit(), rate.Limit(allowances[c].perSecond)
+	_, perSecond := buckets[c].allowance()
+	now, full := b.Limit(), rate.Limit(perSecond)
 	switch {
 	case throttled:
 		b.SetLimit(max(now*throttledFactor, slowestPerSecond))

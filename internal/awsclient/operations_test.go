@@ -36,7 +36,7 @@ func TestTheTablesNameRealOperations(t *testing.T) {
 	}
 	for call, c := range categories {
 		check(call)
-		if a := allowances[c]; a.burst < 1 || a.perSecond <= 0 {
+		if b, known := buckets[c]; !known || b.capacity < 1 || b.perSecond <= 0 {
 			t.Errorf("%s: category %q allows nothing", call, c)
 		}
 	}

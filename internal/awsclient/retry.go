@@ -19,14 +19,19 @@ const (
 	longestThrottledDelay = 15 * time.Second
 	// strangerAttempts is how often a server that has never answered is tried: more likely it is not there.
 	strangerAttempts = 5
+	// sessionRenewals and keyAttempts bound how often a call may meet expired credentials. A session's are renewed once;
+	// long-lived keys cannot expire, so that they are only tried again.
+	sessionRenewals = 1
+	keyAttempts     = 4
 )
 
 // retryer decides for all clients of a session when and whether a call is sent again. A read goes on until its context
 // ends; Call sees to it that every context ends.
 type retryer struct {
-	limits *limits
-	log    *slog.Logger
-	met    atomic.Bool // somebody has answered in this session
+	limits      *limits
+	credentials *provider
+	log         *slog.Logger
+	met         atomic.Bool // somebody has answered in this session
 }
 
 var _ aws.RetryerV2 = (*retryer)(nil)
@@ -77,7 +82,7 @@ func (r *retryer) learn(c category, err error) {
 	case faultThrottled:
 		r.met.Store(true)
 		r.limits.learn(c, true)
-	case faultUnsure, faultFinal:
+	case faultUnsure, faultFinal, faultExpired:
 		if answered(err) {
 			r.met.Store(true)
 		}
@@ -93,15 +98,30 @@ func (r *retryer) GetRetryToken(ctx context.Context, err error) (func(error) err
 	if f == faultUnsure && repeatOf(call) == repeatUnsent {
 		return keepToken, errUnsure
 	}
-	attempts := 0
-	if t := trailOf(ctx); t != nil {
-		attempts = t.note(err)
+	attempts, expired := trailOf(ctx).note(err)
+	if f == faultExpired {
+		if err := r.renew(ctx, expired); err != nil {
+			return keepToken, err
+		}
 	}
 	if !r.met.Load() && f != faultThrottled && !answered(err) && attempts >= strangerAttempts {
 		return keepToken, errNobody
 	}
 	r.log.InfoContext(ctx, "aws call failed, trying again", "call", call, "attempt", attempts, "error", err)
 	return keepToken, nil
+}
+
+// renew gets new credentials for a call that was refused with expired ones for the nth time.
+func (r *retryer) renew(ctx context.Context, n int) error {
+	used := trailOf(ctx).signedWith()
+	most := sessionRenewals
+	if used.SessionToken == "" {
+		most = keyAttempts
+	}
+	if n > most {
+		return errStale
+	}
+	return r.credentials.renew(ctx, used)
 }
 
 // callName is SERVICE.OPERATION of the call that ctx belongs to, as the SDK names them.

@@ -22,6 +22,8 @@ type Config struct {
 	// AccessKeyID and SecretAccessKey are fixed credentials, for the local target. Together with Endpoint nothing of the
 	// user's AWS configuration is read: a broken one must not stand in the way of a rehearsal.
 	AccessKeyID, SecretAccessKey string
+	// Paced keeps to AWS's rates also where the endpoint is on this machine, because whoever answers there enforces them.
+	Paced bool
 	// Log is for operators: retries, at level info. nil: none.
 	Log *slog.Logger
 	// HTTP sends the requests; nil: a client of its own.
@@ -64,7 +66,9 @@ func Load(ctx context.Context, c Config) (*Session, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	again := &retryer{limits: newLimits(s.local), log: log}
+	signer := &provider{from: s.config.Credentials, source: s.source}
+	again := &retryer{limits: newLimits(s.local && !c.Paced), credentials: signer, log: log}
+	s.config.Credentials = signer
 	s.config.Retryer = func() aws.Retryer { return again }
 	s.config.RetryMaxAttempts = 0 // AWS_MAX_ATTEMPTS must not end a wait
 	s.config.RetryMode = ""
@@ -72,7 +76,7 @@ func Load(ctx context.Context, c Config) (*Session, error) {
 		c.HTTP = newHTTPClient()
 	}
 	s.config.HTTPClient = timedAnswers{wholeRequests{c.HTTP}, s.clock}
-	s.config.Credentials = &provider{from: s.config.Credentials, source: s.source}
+	s.config.APIOptions = append(s.config.APIOptions, addAttemptTimeout)
 	return s, nil
 }
 
