@@ -35,7 +35,8 @@ type Session struct {
 	config   aws.Config
 	source   source
 	clock    *clock
-	local    bool
+	local    bool // the endpoint is on this machine
+	paced    bool
 	override bool
 }
 
@@ -48,7 +49,7 @@ func Load(ctx context.Context, c Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{config: loaded, source: describeSource(loaded.ConfigSources, c.AccessKeyID != ""), override: loaded.BaseEndpoint != nil, clock: &clock{}}
+	s := &Session{config: loaded, source: describeSource(loaded.ConfigSources, c.AccessKeyID != ""), override: loaded.BaseEndpoint != nil, clock: &clock{}, paced: c.Paced}
 	if s.config.Region == "" {
 		return nil, &Error{
 			Message: "no AWS region is set",
@@ -67,7 +68,7 @@ func Load(ctx context.Context, c Config) (*Session, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	signer := &provider{from: s.config.Credentials, source: s.source}
-	again := &retryer{limits: newLimits(s.local && !c.Paced), credentials: signer, log: log}
+	again := &retryer{limits: newLimits(s.OnThisMachine()), credentials: signer, log: log}
 	s.config.Credentials = signer
 	s.config.Retryer = func() aws.Retryer { return again }
 	s.config.RetryMaxAttempts = 0 // AWS_MAX_ATTEMPTS must not end a wait
@@ -161,8 +162,9 @@ func (s *Session) AWS() aws.Config { return s.config.Copy() }
 // Region is where the session's calls go.
 func (s *Session) Region() string { return s.config.Region }
 
-// OnThisMachine reports whether the endpoint is on this machine's loopback: looking often costs nobody anything there.
-func (s *Session) OnThisMachine() bool { return s.local }
+// OnThisMachine reports whether the endpoint is on this machine's loopback and nobody enforces rates there: looking often
+// costs nobody anything.
+func (s *Session) OnThisMachine() bool { return s.local && !s.paced }
 
 // Overridden reports whether another endpoint stands in for AWS's own.
 func (s *Session) Overridden() bool { return s.override }

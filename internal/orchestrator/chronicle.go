@@ -17,13 +17,9 @@ import (
 
 var _ release.ServiceReader = (*Orchestrator)(nil)
 
-// describeDeploymentsMax is how many deployments DescribeServiceDeployments takes.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServiceDeployments.html
-const describeDeploymentsMax = 20
-
 // Tasks gives a service's tasks, oldest first: those that run, and those that stopped within about the last hour.
 func (o *Orchestrator) Tasks(ctx context.Context, cluster, service string) ([]release.Task, error) {
-	return o.tasks(ctx, cluster, service)
+	return o.tasksOf(ctx, cluster, service)
 }
 
 // Task gives one task of the cluster by id or ARN, whoever started it; release.ErrNotFound when ECS does not know it (any

@@ -24,7 +24,7 @@ func (o *Orchestrator) Compare(ctx context.Context, cluster string, def release.
 	if err := b.belongsTo(cluster, def); err != nil {
 		return nil, err
 	}
-	s, err := o.describe(ctx, cluster, aws.ToString(b.service.ServiceName), types.ServiceFieldTags)
+	s, err := o.describeWithTags(ctx, cluster, aws.ToString(b.service.ServiceName))
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ const (
 	lostLooks = 4
 	lostPause = 500 * time.Millisecond
 	// lostAttempts is how often such an UpdateService is sent.
-	lostAttempts = 3
+	lostAttempts = 8
 )
 
 var errNeverAppeared = fmt.Errorf("ECS accepted the deployment but shows no service deployment for it after %s", appearWithin)

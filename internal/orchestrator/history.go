@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/awsclient"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
@@ -18,9 +19,6 @@ const (
 	pastMax = 100
 	// listDeploymentsMax is the largest page of ListServiceDeployments.
 	listDeploymentsMax = 100
-	// describeRevisionsMax is how many revisions DescribeServiceRevisions takes.
-	// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServiceRevisions.html
-	describeRevisionsMax = 20
 )
 
 // resolved is what a service revision's containers run.
@@ -128,13 +126,20 @@ func (o *Orchestrator) revisions(ctx context.Context, listed []types.ServiceDepl
 		}
 	}
 	o.mu.Unlock()
-	for chunk := range slices.Chunk(unknown, describeRevisionsMax) {
-		out, err := awsclient.Call(ctx, o.ecs.DescribeServiceRevisions, &ecs.DescribeServiceRevisionsInput{ServiceRevisionArns: chunk})
-		if err != nil {
-			return nil, missing(err)
-		}
-		for _, revision := range out.ServiceRevisions {
-			found[aws.ToString(revision.ServiceRevisionArn)] = o.remember(revision)
+	asked := make([]types.ServiceRevision, len(unknown))
+	all, group := errgroup.WithContext(ctx)
+	for i, arn := range unknown {
+		all.Go(func() (err error) {
+			asked[i], _, err = o.gathering.revisions.get(group, arn) // one that is forgotten is left out
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return nil, err
+	}
+	for _, revision := range asked {
+		if arn := aws.ToString(revision.ServiceRevisionArn); arn != "" {
+			found[arn] = o.remember(revision)
 		}
 	}
 	return found, nil

@@ -12,7 +12,8 @@ import (
 )
 
 // Observe implements release.Orchestrator. The deployment is looked at before the tasks, so that tasks are never older
-// than the status that they are judged with.
+// than the status that they are judged with once the deployment has ended. As long as it goes on, they may be as old as
+// the last sign that something happened to them, and lookAgain at most.
 func (o *Orchestrator) Observe(ctx context.Context, cluster string, r release.Rollout) (release.Observation, error) {
 	var service types.Service
 	var deployment types.ServiceDeployment
@@ -28,26 +29,33 @@ func (o *Orchestrator) Observe(ctx context.Context, cluster string, r release.Ro
 	if err := both.Wait(); err != nil {
 		return release.Observation{}, err
 	}
-	newer, err := o.newer(ctx, cluster, service, deployment)
-	if err != nil {
-		return release.Observation{}, err
-	}
-	tasks, err := o.tasks(ctx, cluster, r.Service)
-	if err != nil {
-		return release.Observation{}, err
-	}
-	own, err := o.revisions(ctx, []types.ServiceDeploymentBrief{{TargetServiceRevisionArn: targetOf(deployment)}})
-	if err != nil {
-		return release.Observation{}, err
-	}
-	resolved := own[aws.ToString(targetOf(deployment))]
 	seen := release.Observation{
-		Status: string(deployment.Status), StatusReason: aws.ToString(deployment.StatusReason), Newer: newer,
-		Stage: string(deployment.LifecycleStage), Alarms: triggered(deployment), Resolved: resolved.images, Refs: resolved.refs,
-		Desired: int(service.DesiredCount), Tasks: tasks, Messages: messagesOf(service, r),
+		Status: string(deployment.Status), StatusReason: aws.ToString(deployment.StatusReason),
+		Stage: string(deployment.LifecycleStage), Alarms: triggered(deployment),
+		Desired: int(service.DesiredCount), Messages: messagesOf(service, r),
 	}
 	count(&seen, service, deployment, r)
-	return seen, nil
+	return seen, o.complete(ctx, cluster, &seen, service, deployment, r)
+}
+
+// complete fills in what is asked for after the status is known.
+func (o *Orchestrator) complete(ctx context.Context, cluster string, seen *release.Observation, s types.Service, d types.ServiceDeployment, r release.Rollout) error {
+	all, group := errgroup.WithContext(ctx)
+	all.Go(func() (err error) {
+		seen.Newer, err = o.newer(group, cluster, s, d)
+		return err
+	})
+	all.Go(func() (err error) {
+		seen.Tasks, err = o.sight(group, cluster, s, d, r)
+		return err
+	})
+	all.Go(func() error {
+		own, err := o.revisions(group, []types.ServiceDeploymentBrief{{TargetServiceRevisionArn: targetOf(d)}})
+		resolved := own[aws.ToString(targetOf(d))]
+		seen.Resolved, seen.Refs = resolved.images, resolved.refs
+		return err
+	})
+	return all.Wait()
 }
 
 // targetOf is the revision that the deployment brings.

@@ -22,11 +22,15 @@ type Orchestrator struct {
 	region string
 	// logPoll is the time between two looks for new log lines.
 	logPoll time.Duration
+	// lookAgain is how old tasks may be that nothing is known to have happened to.
+	lookAgain time.Duration
+	gathering *gathering
 
 	mu          sync.Mutex
 	definitions map[string]release.TaskDefinition // by ARN of a revision: it never changes
 	resolved    map[string]resolved               // by ARN of a service revision: its digests never change once they are there
 	back        map[string]string                 // service deployment → service revision that it was rolled back to
+	sightings   map[string]sighting               // by ARN of a service deployment: the tasks as they were last listed
 }
 
 var _ release.Orchestrator = (*Orchestrator)(nil)
@@ -42,12 +46,13 @@ func New(session *awsclient.Session) *Orchestrator {
 	config := session.AWS()
 	o := &Orchestrator{
 		ecs: ecs.NewFromConfig(config), logs: cloudwatchlogs.NewFromConfig(config), region: session.Region(), logPoll: logPollAWS,
-		definitions: map[string]release.TaskDefinition{}, resolved: map[string]resolved{},
+		lookAgain: lookAgainAWS, definitions: map[string]release.TaskDefinition{}, resolved: map[string]resolved{}, sightings: map[string]sighting{},
 		back: map[string]string{},
 	}
 	if session.OnThisMachine() {
-		o.logPoll = logPollLocal
+		o.logPoll, o.lookAgain = logPollLocal, lookAgainLocal
 	}
+	o.gathering = newGathering(o.ecs)
 	return o
 }
 

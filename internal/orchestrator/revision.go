@@ -16,7 +16,7 @@ import (
 )
 
 // registerAttempts is how often a RegisterTaskDefinition whose answer got lost is looked after and sent again.
-const registerAttempts = 3
+const registerAttempts = 8
 
 // taskRevision is a registered task definition with its tags.
 type taskRevision struct {

@@ -48,29 +48,35 @@ func (o *Orchestrator) Service(ctx context.Context, cluster, service string) (re
 }
 
 // describe asks for one service; release.ErrNotFound when it or its cluster does not exist.
-func (o *Orchestrator) describe(ctx context.Context, cluster, service string, include ...types.ServiceField) (types.Service, error) {
-	out, err := awsclient.Call(ctx, o.ecs.DescribeServices, &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{service}, Include: include})
-	if err != nil {
-		return types.Service{}, missing(err)
+func (o *Orchestrator) describe(ctx context.Context, cluster, service string) (types.Service, error) {
+	s, found, err := o.servicesIn(cluster).get(ctx, service)
+	if err == nil && !found {
+		err = noService(cluster, service)
 	}
-	for _, s := range out.Services {
-		if aws.ToString(s.Status) != statusInactive {
-			return s, nil
-		}
+	return s, err
+}
+
+// describeWithTags is describe for one who needs the service's tags as well.
+func (o *Orchestrator) describeWithTags(ctx context.Context, cluster, service string) (types.Service, error) {
+	found, err := servicesOf(o.ecs, cluster, types.ServiceFieldTags)(ctx, []string{service})
+	s, ok := found[service]
+	if err == nil && !ok {
+		err = noService(cluster, service)
 	}
-	return types.Service{}, fmt.Errorf("cluster %s has no service %s: %w", cluster, service, release.ErrNotFound)
+	return s, err
+}
+
+func noService(cluster, service string) error {
+	return fmt.Errorf("cluster %s has no service %s: %w", cluster, service, release.ErrNotFound)
 }
 
 // deployment asks for one service deployment.
 func (o *Orchestrator) deployment(ctx context.Context, arn string) (types.ServiceDeployment, error) {
-	out, err := awsclient.Call(ctx, o.ecs.DescribeServiceDeployments, &ecs.DescribeServiceDeploymentsInput{ServiceDeploymentArns: []string{arn}})
-	if err != nil {
-		return types.ServiceDeployment{}, missing(err)
+	d, found, err := o.gathering.deployments.get(ctx, arn)
+	if err == nil && !found {
+		err = fmt.Errorf("service deployment %s: %w", arn, release.ErrNotFound)
 	}
-	if len(out.ServiceDeployments) == 0 {
-		return types.ServiceDeployment{}, fmt.Errorf("service deployment %s: %w", arn, release.ErrNotFound)
-	}
-	return out.ServiceDeployments[0], nil
+	return d, err
 }
 
 // over reports whether a service deployment has ended.

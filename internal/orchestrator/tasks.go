@@ -8,54 +8,33 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/awsclient"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
-const (
-	statusStopped = "STOPPED" // of a task
-	// describeTasksMax is how many tasks DescribeTasks takes.
-	// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
-	describeTasksMax = 100
-)
+const statusStopped = "STOPPED" // of a task
 
 // Running implements release.Orchestrator. A task that is to stop but still runs is one of them.
 func (o *Orchestrator) Running(ctx context.Context, cluster, service string) ([]release.Task, error) {
-	tasks, err := o.tasks(ctx, cluster, service)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(tasks, func(t release.Task) bool { return t.LastStatus == statusStopped }), nil
+	tasks, err := o.tasksOf(ctx, cluster, service)
+	return slices.DeleteFunc(tasks, func(t release.Task) bool { return t.LastStatus == statusStopped }), err
 }
 
-// tasks gives a service's tasks: those that are to run, and those that are to stop or have stopped in the last hour.
+// tasksOf is tasks of a service that may not exist, which a list does not always tell from one without tasks.
+func (o *Orchestrator) tasksOf(ctx context.Context, cluster, service string) ([]release.Task, error) {
+	tasks, err := o.tasks(ctx, cluster, service)
+	if err == nil && len(tasks) == 0 {
+		_, err = o.describe(ctx, cluster, service)
+	}
+	return tasks, err
+}
+
+// tasks gives a service's tasks, oldest first: those that are to run, and those that are to stop or have stopped in the
+// last hour. None is older than the call. The list is the caller's own.
 func (o *Orchestrator) tasks(ctx context.Context, cluster, service string) ([]release.Task, error) {
-	wanted := []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped}
-	lists := make([][]string, len(wanted))
-	both, group := errgroup.WithContext(ctx)
-	for i, status := range wanted {
-		both.Go(func() (err error) {
-			lists[i], err = o.listTasks(group, &ecs.ListTasksInput{Cluster: &cluster, ServiceName: &service, DesiredStatus: status})
-			return err
-		})
-	}
-	if err := both.Wait(); err != nil {
-		return nil, err
-	}
-	arns := slices.Concat(lists...)
-	slices.Sort(arns)
-	found, err := o.describeTasks(ctx, cluster, slices.Compact(arns)) // a task may move from one list to the other in between
-	if err != nil {
-		return nil, err
-	}
-	var tasks []release.Task
-	for _, t := range found {
-		tasks = append(tasks, taskOf(t))
-	}
-	slices.SortStableFunc(tasks, func(a, b release.Task) int { return a.Created.Compare(b.Created) })
-	return tasks, nil
+	tasks, _, err := o.tasksIn(cluster).get(ctx, lastPart(service))
+	return slices.Clone(tasks), err // others may have asked the same
 }
 
 // listTasks gives all pages of a list of tasks, by ARN.
@@ -74,17 +53,9 @@ func (o *Orchestrator) listTasks(ctx context.Context, in *ecs.ListTasksInput) ([
 	}
 }
 
-// describeTasks gives the tasks that ECS still knows; the others are left out.
-func (o *Orchestrator) describeTasks(ctx context.Context, cluster string, arns []string) ([]types.Task, error) {
-	var tasks []types.Task
-	for chunk := range slices.Chunk(arns, describeTasksMax) {
-		out, err := awsclient.Call(ctx, o.ecs.DescribeTasks, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: chunk})
-		if err != nil {
-			return nil, missing(err)
-		}
-		tasks = append(tasks, out.Tasks...)
-	}
-	return tasks, nil
+// describeTasks gives the tasks that ECS still knows, by ARN or id; the others are left out.
+func (o *Orchestrator) describeTasks(ctx context.Context, cluster string, tasks []string) ([]types.Task, error) {
+	return describeTasks(ctx, o.ecs, cluster, tasks)
 }
 
 // taskOf maps what ECS tells of a task.

@@ -17,8 +17,9 @@ const (
 	// blobLimit bounds an image's config: those of real images are a few kilobytes.
 	blobLimit = 4 << 20
 	// blobAttempts and blobPause bound the trying of a download that fails for reasons that pass.
-	blobAttempts = 5
-	blobPause    = 200 * time.Millisecond
+	blobAttempts = 8
+	blobPause    = 200 * time.Millisecond // doubles, up to blobPauseMax
+	blobPauseMax = 2 * time.Second
 )
 
 // refusedError says that the registry does not take the token.
@@ -65,7 +66,7 @@ func (r *Registry) blob(ctx context.Context, repository string, digest release.D
 			if attempt == blobAttempts {
 				return nil, err
 			}
-			if err := pause(ctx, blobPause<<(attempt-1)); err != nil {
+			if err := pause(ctx, min(blobPause<<(attempt-1), blobPauseMax)); err != nil {
 				return nil, err
 			}
 		default:
