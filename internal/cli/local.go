@@ -34,9 +34,9 @@ containers. It needs no account and no network. Any AWS tool works on it: eval "
 
 // localFlags are what `local up` takes; the background server gets them again.
 type localFlags struct {
-	listen, engine, engineDir string
-	steadyAfter, healthyAfter time.Duration
-	foreground                bool
+	listen, advertise, rates, engine, engineDir string
+	steadyAfter, healthyAfter                   time.Duration
+	foreground                                  bool
 }
 
 func newLocalUp(g *globals) *cobra.Command {
@@ -62,6 +62,8 @@ on running and takes them over again.`,
 		},
 	}
 	cmd.Flags().StringVar(&f.listen, "listen", "", "address to listen on (default: 127.0.0.1:4566, or where it listened before); port 0 takes a free one")
+	cmd.Flags().StringVar(&f.advertise, "advertise", "", "HOST:PORT by which clients reach it, when that is not where it listens: a port forward, or a proxy")
+	cmd.Flags().StringVar(&f.rates, "rates", "", "aws: refuse calls beyond AWS's documented request rates (default: no rates)")
 	cmd.Flags().StringVar(&f.engine, "engine", "containerd", "what runs containers: containerd, or simulated (none run: for scale tests)")
 	cmd.Flags().StringVar(&f.engineDir, "engine-dir", "", "where the engine's programs are (default: $MEDUSA_DEPLOY_ENGINE_DIR, or beside this program)")
 	cmd.Flags().DurationVar(&f.steadyAfter, "steady-after", 40*time.Second, "how long a task must run to count when it has neither load balancer nor health check")
@@ -71,7 +73,10 @@ on running and takes them over again.`,
 }
 
 func (f *localFlags) options(dir string, log *slog.Logger) localaws.Options {
-	return localaws.Options{Dir: dir, Listen: f.listen, Engine: f.engine, EngineDir: f.engineDir, SteadyAfter: f.steadyAfter, HealthyAfter: f.healthyAfter, Log: log}
+	return localaws.Options{
+		Dir: dir, Listen: f.listen, Advertise: f.advertise, Rates: f.rates, Engine: f.engine, EngineDir: f.engineDir,
+		SteadyAfter: f.steadyAfter, HealthyAfter: f.healthyAfter, Log: log,
+	}
 }
 
 func serveLocal(ctx context.Context, g *globals, f *localFlags, dir string) error {
@@ -94,6 +99,12 @@ func startLocal(ctx context.Context, g *globals, f *localFlags, dir string) erro
 		args := []string{"local", "up", "--foreground", "--local-dir", o.Dir, "--engine", o.Engine, "--steady-after", o.SteadyAfter.String(), "--healthy-after", o.HealthyAfter.String()}
 		if o.Listen != "" {
 			args = append(args, "--listen", o.Listen)
+		}
+		if o.Advertise != "" {
+			args = append(args, "--advertise", o.Advertise)
+		}
+		if o.Rates != "" {
+			args = append(args, "--rates", o.Rates)
 		}
 		if o.EngineDir != "" {
 			args = append(args, "--engine-dir", o.EngineDir)
@@ -192,10 +203,23 @@ func printLocal(w io.Writer, dir string, s localaws.Status) error {
 	default:
 		p.line("local AWS is not running\n  start it: medusa-deploy local up")
 	}
+	if s.Running && s.Info.Rates != "" {
+		p.line("  %s", ratesText(s))
+	}
 	for _, one := range s.Services {
 		p.line("  %s/%s  %d of %d running  %s", one.Cluster, one.Name, one.Running, one.Desired, one.URL)
 	}
 	return p.err
+}
+
+// ratesText says how the rates that are enforced were kept.
+func ratesText(s localaws.Status) string {
+	calls, throttled := 0, 0
+	for _, c := range s.Calls {
+		calls += c.Calls
+		throttled += c.Throttled
+	}
+	return fmt.Sprintf("the rates of %s are enforced: %d of %d calls were throttled", s.Info.Rates, throttled, calls)
 }
 
 func newLocalEnv(g *globals) *cobra.Command {

@@ -150,6 +150,7 @@ func (s *session) awsConfig() awsclient.Config {
 	c := awsclient.Config{Region: s.plain.Region, Log: s.log}
 	if s.plain.Local {
 		c.Endpoint, c.AccessKeyID, c.SecretAccessKey = s.local.Endpoint, s.local.AccessKeyID, s.local.SecretAccessKey
+		c.Paced = s.local.Rates != ""
 	}
 	return c
 }
@@ -241,7 +242,7 @@ const (
 func (s *session) pipeline(ctx context.Context, need builderNeed) (*release.Pipeline, error) {
 	p := &release.Pipeline{Registry: maskedRegistry{s.registry, s.mask}, Orchestrator: s.ecs, Emit: s.face.Emit, ServiceURL: s.serviceURL, Commits: git.Repository{Dir: s.config.Dir}}
 	p.Checker = s.checker()
-	if s.plain.Local {
+	if s.plain.Local && s.local.Rates == "" {
 		p.PollMin, p.PollMax = localPollMin, localPollMax
 	}
 	if need == needsBuilder {

@@ -16,6 +16,7 @@ import (
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/rates"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/wire"
 )
 
@@ -40,8 +41,9 @@ type Service struct {
 
 // answer is what the status path answers.
 type answer struct {
-	PID      int       `json:"pid"`
-	Services []Service `json:"services"`
+	PID      int           `json:"pid"`
+	Services []Service     `json:"services"`
+	Calls    []rates.Count `json:"calls"`
 }
 
 // control answers the program itself. It changes nothing and tells no secret, so it needs no signature; but a web page
@@ -68,7 +70,7 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer{PID: c.info.PID, Services: services}) // a client that went away needs no answer
+		_ = json.NewEncoder(w).Encode(answer{PID: c.info.PID, Services: services, Calls: c.parts.meter.Counts()}) // a client that went away needs no answer
 	}
 }
 
@@ -143,7 +145,7 @@ const askTimeout = 10 * time.Second
 func ask(ctx context.Context, info Info) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, info.Endpoint+statusPath, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+info.Listen+statusPath, nil)
 	if err != nil {
 		return answer{}, err
 	}
@@ -155,13 +157,13 @@ func ask(ctx context.Context, info Info) (answer, error) {
 	defer resp.Body.Close()
 	var a answer
 	if resp.StatusCode != http.StatusOK {
-		return answer{}, fmt.Errorf("%s answers %s", info.Endpoint, resp.Status)
+		return answer{}, fmt.Errorf("%s answers %s", info.Listen, resp.Status)
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&a); err != nil {
-		return answer{}, fmt.Errorf("%s: %w", info.Endpoint, err)
+		return answer{}, fmt.Errorf("%s: %w", info.Listen, err)
 	}
 	if a.PID != info.PID {
-		return answer{}, errors.New("another server than this directory's answers on " + info.Endpoint)
+		return answer{}, errors.New("another server than this directory's answers on " + info.Listen)
 	}
 	return a, nil
 }

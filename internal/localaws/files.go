@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,6 +104,7 @@ func (d dir) readInfo() (info Info, ok bool, err error) {
 		return Info{}, false, fmt.Errorf("%s is damaged: %w", d.info(), err)
 	}
 	found.SecretAccessKey = found.Secret
+	found.Listen = cmp.Or(found.Listen, found.Host) // a server of an older version does not say
 	return found.Info, true, nil
 }
 

@@ -3,6 +3,8 @@ package localaws
 import (
 	"context"
 	"fmt"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/rates"
 )
 
 // Status is how the local AWS of a directory is. None of Running, Starting and Crashed: it is not running.
@@ -12,7 +14,12 @@ type Status struct {
 	Crashed  bool      `json:"crashed,omitempty"`  // it was killed; what it ran may go on. Up takes it over, Down stops it
 	Info     Info      `json:"info,omitzero"`      // of the running server, or of the one that crashed
 	Services []Service `json:"services"`           // of a running one
+	// Calls is how often a running one was called since it started, and how many calls it refused for their rate.
+	Calls []CallCount `json:"calls,omitempty"`
 }
+
+// CallCount is how often an operation was called.
+type CallCount = rates.Count
 
 // Inspect looks how the directory's local AWS is. It changes nothing.
 func Inspect(ctx context.Context, path string) (Status, error) {
@@ -41,7 +48,7 @@ func Inspect(ctx context.Context, path string) (Status, error) {
 		if err != nil {
 			return s, fmt.Errorf("local AWS (pid %d) does not answer: %w; stop it: medusa-deploy local down", pid, err)
 		}
-		s.Running, s.Info, s.Services = true, info, a.Services
+		s.Running, s.Info, s.Services, s.Calls = true, info, a.Services, a.Calls
 	case written:
 		s.Crashed, s.Info = true, info
 	}

@@ -27,6 +27,9 @@ const (
 	EngineSimulated  = "simulated"  // none: for scale tests of the API alone
 )
 
+// RatesAWS, in Options.Rates, refuses calls beyond the rates that AWS documents.
+const RatesAWS = "aws"
+
 // Options say how to serve.
 type Options struct {
 	Dir string // of the state; see DefaultDir
@@ -36,9 +39,13 @@ type Options struct {
 	// AllowRemote permits an address in Listen that is not a loopback one. Whoever reaches it can run containers as root
 	// once they know the key.
 	AllowRemote bool
-	Engine      string       // EngineContainerd when empty
-	EngineDir   string       // of the engine's programs; empty: see containerd.FindBinaries
-	Log         *slog.Logger // nil: none
+	// Advertise is the HOST:PORT by which clients reach the server, when it is another one than where it listens: a port
+	// forward, or a proxy. Every address that the server tells has it.
+	Advertise string
+	Rates     string       // RatesAWS, or empty: none. A call beyond them is answered ThrottlingException
+	Engine    string       // EngineContainerd when empty
+	EngineDir string       // of the engine's programs; empty: see containerd.FindBinaries
+	Log       *slog.Logger // nil: none
 	// SteadyAfter is how long a task must run to count when it has neither load balancer nor health check; 0: as on AWS.
 	SteadyAfter time.Duration
 	// HealthyAfter is how long a task must run to count although its checks pass. On AWS a load balancer's first check
@@ -66,6 +73,14 @@ func (o Options) complete() (Options, error) {
 	case EngineContainerd, EngineSimulated:
 	default:
 		return o, fmt.Errorf("there is no engine %q (known: %s, %s)", o.Engine, EngineContainerd, EngineSimulated)
+	}
+	if o.Rates != "" && o.Rates != RatesAWS {
+		return o, fmt.Errorf("there are no rates %q (known: %s)", o.Rates, RatesAWS)
+	}
+	if o.Advertise != "" {
+		if host, port, err := net.SplitHostPort(o.Advertise); err != nil || host == "" || port == "" || port == "0" {
+			return o, fmt.Errorf("the address to advertise, %q, is not HOST:PORT", o.Advertise)
+		}
 	}
 	if o.Listen != "" && !o.AllowRemote {
 		if err := loopback.Check(o.Listen); err != nil {
@@ -99,11 +114,13 @@ type Info struct {
 	PID             int       `json:"pid"`
 	Endpoint        string    `json:"endpoint"` // http://HOST:PORT of every API
 	Host            string    `json:"host"`     // HOST:PORT, as image names have it
+	Listen          string    `json:"listen"`   // HOST:PORT where it really listens: another one when it advertises one
 	Region          string    `json:"region"`
 	AccessKeyID     string    `json:"accessKeyId"`
 	SecretAccessKey string    `json:"-"`                  // only in the file that its user alone can read
 	BuildKit        string    `json:"buildkit,omitempty"` // address of BuildKit's daemon; empty when the engine has none
 	Engine          string    `json:"engine"`
+	Rates           string    `json:"rates,omitempty"` // those that it enforces; empty: none
 	Dir             string    `json:"dir"`
 	Started         time.Time `json:"started"`
 }

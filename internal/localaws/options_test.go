@@ -42,6 +42,9 @@ func TestOptionsAreChecked(t *testing.T) {
 	}{
 		{Options{}, "needs a directory"},
 		{Options{Dir: "x", Engine: "docker"}, `no engine "docker" (known: containerd, simulated)`},
+		{Options{Dir: "x", Rates: "slow"}, `no rates "slow" (known: aws)`},
+		{Options{Dir: "x", Advertise: "127.0.0.1"}, "is not HOST:PORT"},
+		{Options{Dir: "x", Advertise: "127.0.0.1:0"}, "is not HOST:PORT"},
 		{Options{Dir: "x", Listen: "0.0.0.0:4566"}, "not a loopback address"},
 		{Options{Dir: "x", Listen: "4566"}, "not HOST:PORT"},
 	} {
@@ -74,7 +77,7 @@ func TestInfoFile(t *testing.T) {
 	if _, ok, err := d.readInfo(); ok || err != nil {
 		t.Errorf("without a file: %v %v", ok, err)
 	}
-	want := Info{PID: 7, Host: "h:1", SecretAccessKey: "secret"}
+	want := Info{PID: 7, Host: "h:1", Listen: "h:2", SecretAccessKey: "secret"}
 	if err := d.writeInfo(want); err != nil {
 		t.Fatal(err)
 	}

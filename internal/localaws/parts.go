@@ -10,6 +10,7 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/elb"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/logs"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/rates"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/seal"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/secrets"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/ssm"
@@ -27,16 +28,17 @@ type parts struct {
 	ecs     *ecs.Backend
 	elb     *elb.Balancer
 	regions *regions
+	meter   *rates.Meter
 	api     http.Handler
 	control http.Handler
 }
 
 // assemble wires the services; info says where they are served.
 func assemble(o Options, info Info, keys keyPair, state *store.Store, containers engine.Engine) (*parts, error) {
-	var p parts
+	p := parts{meter: rates.New(o.Rates == RatesAWS, nil)}
 	var err error
 	d := dir(o.Dir)
-	if p.ecr, err = ecr.New(ecr.Config{Store: state, Dir: d.images(), Host: info.Host, Log: o.Log}); err != nil {
+	if p.ecr, err = ecr.New(ecr.Config{Store: state, Dir: d.images(), Host: info.Host, Pull: info.Listen, Log: o.Log}); err != nil {
 		return nil, err
 	}
 	if p.elb, err = elb.New(elb.Config{Store: state, Log: o.Log, AssumeHealthy: o.Engine == EngineSimulated}); err != nil {
@@ -65,6 +67,7 @@ func assemble(o Options, info Info, keys keyPair, state *store.Store, containers
 			(&sts.Backend{}).Service(), p.ecr.Service(), p.ecs.Service(), events.Service(), stored.secrets.Service(), stored.ssm.Service(),
 		},
 		Credentials: keys.secretOf,
+		Admit:       p.meter.Admit,
 		Log:         o.Log,
 	})
 	p.control = &control{parts: &p, info: info}

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,16 +127,17 @@ func (s *server) start(ctx context.Context) error {
 		return s.dir.explain(err)
 	}
 	s.onStop(func(context.Context) error { return state.Close() })
-	host := reachable(listener.Addr())
+	listen := reachable(listener.Addr())
+	host := cmp.Or(s.options.Advertise, listen)
 	containers, err := openEngine(ctx, s.options, s.binaries, host)
 	if err != nil {
 		return s.dir.explain(err)
 	}
 	s.onStop(containers.Shutdown)
 	s.info = Info{
-		PID: os.Getpid(), Endpoint: "http://" + host, Host: host, Region: Region,
+		PID: os.Getpid(), Endpoint: "http://" + host, Host: host, Listen: listen, Region: Region,
 		AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey,
-		BuildKit: containers.BuildKitAddress(), Engine: containers.Kind(), Dir: s.options.Dir, Started: time.Now().UTC(),
+		BuildKit: containers.BuildKitAddress(), Engine: containers.Kind(), Rates: s.options.Rates, Dir: s.options.Dir, Started: time.Now().UTC(),
 	}
 	p, err := assemble(s.options, s.info, keys, state, containers)
 	if err != nil {
@@ -151,7 +153,7 @@ func (s *server) start(ctx context.Context) error {
 
 // announce writes where the server is. The file goes first when the server stops.
 func (s *server) announce() error {
-	if err := s.dir.writeFile(s.dir.address(), []byte(s.info.Host+"\n")); err != nil {
+	if err := s.dir.writeFile(s.dir.address(), []byte(s.info.Listen+"\n")); err != nil {
 		return err
 	}
 	if err := s.dir.writeInfo(s.info); err != nil {

@@ -84,6 +84,12 @@ func agrees(o Options, info Info) error {
 	if o.Engine != info.Engine {
 		return fmt.Errorf("%w with the engine %s, not %s%s", ErrRunning, info.Engine, o.Engine, cure)
 	}
+	if o.Rates != "" && o.Rates != info.Rates {
+		return fmt.Errorf("%w without the rates of %s%s", ErrRunning, o.Rates, cure)
+	}
+	if o.Advertise != "" && o.Advertise != info.Host {
+		return fmt.Errorf("%w and is known as %s, not as %s%s", ErrRunning, info.Host, o.Advertise, cure)
+	}
 	if o.Listen == "" {
 		return nil
 	}
@@ -91,8 +97,8 @@ func agrees(o Options, info Info) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", o.Listen, err)
 	}
-	if wanted.Port != 0 && wanted.String() != info.Host && reachable(wanted) != info.Host {
-		return fmt.Errorf("%w on %s, not on %s%s", ErrRunning, info.Host, o.Listen, cure)
+	if wanted.Port != 0 && wanted.String() != info.Listen && reachable(wanted) != info.Listen {
+		return fmt.Errorf("%w on %s, not on %s%s", ErrRunning, info.Listen, o.Listen, cure)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,12 +32,14 @@ type Config struct {
 	Store *store.Store
 	Dir   string // for blobs; created
 	Host  string // HOST:PORT of /v2/ as clients see it
+	Pull  string // HOST:PORT of /v2/ as what runs containers reaches it; empty: Host
 	Log   *slog.Logger
 }
 
 // Backend is ECR's state and operations. It is safe for concurrent use.
 type Backend struct {
 	host  string
+	pull  string
 	log   *slog.Logger
 	key   []byte // signs tokens
 	blobs *blob.Store
@@ -55,7 +58,7 @@ func New(cfg Config) (*Backend, error) {
 	if cfg.Store == nil || cfg.Dir == "" || cfg.Host == "" {
 		return nil, errors.New("ecr: Store, Dir and Host are needed")
 	}
-	b := &Backend{host: cfg.Host, log: cfg.Log}
+	b := &Backend{host: cfg.Host, pull: cmp.Or(cfg.Pull, cfg.Host), log: cfg.Log}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}

@@ -48,7 +48,7 @@ func (b *Backend) Resolve(_ context.Context, region, ref string) (Resolved, erro
 		return Resolved{}, fmt.Errorf("%w: manifest unknown: Requested image not found: %s (region %s)", ErrImageNotFound, ref, region)
 	}
 	return Resolved{
-		Ref: at.uri(b.host) + "@" + i.Digest, Digest: i.Digest, PlainHTTP: true, Username: tokenUser,
+		Ref: at.uri(b.pull) + "@" + i.Digest, Digest: i.Digest, PlainHTTP: true, Username: tokenUser,
 		Password: b.issue(token{Region: region, Expires: time.Now().Add(pullLife).Unix()}),
 	}, nil
 }
@@ -80,12 +80,14 @@ func shownHost(host string) string {
 // own reports whether the host is this registry: by its address, by another name of the loopback interface, or by any
 // name that ECR has.
 func (b *Backend) own(host string) bool {
-	if host == b.host || ecrHost.MatchString(host) {
-		return true
-	}
-	name, port, err := net.SplitHostPort(host)
-	ourName, ourPort, ourErr := net.SplitHostPort(b.host)
-	return err == nil && ourErr == nil && port == ourPort && loopback(name) && loopback(ourName)
+	return host == b.host || ecrHost.MatchString(host) || sameLoopback(host, b.host) || sameLoopback(host, b.pull)
+}
+
+// sameLoopback reports whether two HOST:PORT are one address of the loopback interface.
+func sameLoopback(a, b string) bool {
+	nameA, portA, errA := net.SplitHostPort(a)
+	nameB, portB, errB := net.SplitHostPort(b)
+	return errA == nil && errB == nil && portA == portB && loopback(nameA) && loopback(nameB)
 }
 
 func loopback(name string) bool {

@@ -3,6 +3,7 @@ package ecr_test
 import (
 	"errors"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -35,6 +36,22 @@ func TestResolve(t *testing.T) {
 			continue
 		}
 		w.want(200, w.do("GET", "/v2/team/app/manifests/"+got.Digest, got.Password, ""))
+	}
+}
+
+// TestResolveGivesTheAddressToPullFrom: clients may know the registry by an address of a proxy or a port forward.
+func TestResolveGivesTheAddressToPullFrom(t *testing.T) {
+	w := newWorld(t)
+	w.create("app")
+	_, digest := w.pushImage("app", "v1", "one")
+	behind, err := ecr.New(ecr.Config{Store: w.store, Dir: filepath.Join(w.dir, "blobs"), Host: "registry.example:80", Pull: w.host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, image := range []string{"registry.example:80/app:v1", w.host + "/app:v1", "000000000000.dkr.ecr.us-east-1.amazonaws.com/app:v1"} {
+		if got, err := behind.Resolve(t.Context(), region, image); err != nil || got.Ref != w.host+"/app@"+digest {
+			t.Errorf("%s: %+v, %v", image, got, err)
+		}
 	}
 }
 

@@ -45,15 +45,27 @@ type Config struct {
 	Services []Service
 	// Credentials gives the secret of an access key; ok is false when there is no such key.
 	Credentials func(accessKey string) (secret string, ok bool)
-	Now         func() time.Time // nil: time.Now
-	Log         *slog.Logger     // nil: none
+	// Admit may refuse a call whose signature is good; nil: none is refused.
+	Admit func(Call) error
+	Now   func() time.Time // nil: time.Now
+	Log   *slog.Logger     // nil: none
+}
+
+// Call is what a request asks for.
+type Call struct {
+	Region    string
+	Service   string // the signing name
+	Operation string
 }
 
 // NewHandler makes the handler of every service's API. It refuses a configuration that could not work.
 func NewHandler(cfg Config) (http.Handler, error) {
-	h := &handler{endpoints: map[string]*endpoint{}, credentials: cfg.Credentials, now: cfg.Now, log: cfg.Log}
+	h := &handler{endpoints: map[string]*endpoint{}, credentials: cfg.Credentials, admit: cfg.Admit, now: cfg.Now, log: cfg.Log}
 	if h.credentials == nil {
 		return nil, errors.New("wire: Config.Credentials is missing")
+	}
+	if h.admit == nil {
+		h.admit = func(Call) error { return nil }
 	}
 	if h.now == nil {
 		h.now = time.Now
@@ -119,6 +131,7 @@ type handler struct {
 	endpoints            map[string]*endpoint
 	unknown, unknownJSON protocol // speak for requests that reach no service
 	credentials          func(string) (string, bool)
+	admit                func(Call) error
 	now                  func() time.Time
 	log                  *slog.Logger
 }
@@ -182,6 +195,9 @@ func (h *handler) serve(r *http.Request, c *call) (any, error) {
 		return nil, err
 	}
 	if c.operation, err = e.protocol.operation(r, body); err != nil {
+		return nil, err
+	}
+	if err := h.admit(Call{Region: claim.region, Service: claim.service, Operation: c.operation}); err != nil {
 		return nil, err
 	}
 	ctx := WithCaller(r.Context(), Caller{Region: claim.region, AccessKey: claim.accessKey})
