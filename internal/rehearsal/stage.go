@@ -201,12 +201,37 @@ func (s *Stage) Up(ctx context.Context, flags ...string) error {
 	if err != nil {
 		return err
 	}
-	env, err := s.LocalEnv(ctx)
+	status, err := s.LocalStatus(ctx)
+	s.listen = status.Info.Listen // after a restart, the same port again
+	return err
+}
+
+// LocalStatus is what `local status` says of a local AWS that runs.
+type LocalStatus struct {
+	Info struct {
+		Listen string `json:"listen"` // HOST:PORT where it listens, whatever it advertises
+	} `json:"info"`
+	Calls []LocalCalls `json:"calls"`
+}
+
+// LocalCalls is how often an operation of an AWS service was called.
+type LocalCalls struct {
+	Service   string `json:"service"`
+	Operation string `json:"operation"`
+	Calls     int    `json:"calls"`
+	Throttled int    `json:"throttled"` // of the calls
+}
+
+// LocalStatus asks how the stage's local AWS is.
+func (s *Stage) LocalStatus(ctx context.Context) (status LocalStatus, err error) {
+	out, err := s.Must(ctx, "local", "status", "--output", "json")
 	if err != nil {
-		return err
+		return status, err
 	}
-	s.listen = env["ECR_URL"] // after a restart, the same port again
-	return nil
+	if err := json.Unmarshal([]byte(out.Stdout), &status); err != nil {
+		return status, fmt.Errorf("read the output of local status: %w", err)
+	}
+	return status, nil
 }
 
 // LocalEnv is what `local env` says.
