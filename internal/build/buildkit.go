@@ -29,6 +29,8 @@ type Config struct {
 	// Credentials opens the registries that a build reads from: the registry cache, and base images in the target's own
 	// registry. ok is false for a host that it does not know, which is then read anonymously. Nil: all anonymously.
 	Credentials func(ctx context.Context, host string) (auth release.Credentials, ok bool, err error)
+	// Renew gives new credentials of a registry that refuses those that a push began with. Nil: a refusal is final.
+	Renew func(ctx context.Context, host string) (release.Credentials, error)
 	// RewriteTimestamps lowers the times in all layers to the commit's, so that every layer has the same digest on every
 	// machine. BuildKit then unpacks and packs each layer of its own in each build and each push, cached or not: 0.1 s for
 	// each MB of layers, and unchanged layers get a new digest with every commit. Without it, files that a COPY takes from
@@ -91,10 +93,15 @@ func (b *BuildKit) Build(ctx context.Context, req release.BuildRequest, emit rel
 
 // Push implements release.Builder. It solves the same build again, which the daemon answers from its cache, with an
 // exporter that pushes: only layers that the registry lacks move. They arrive without a name, and the tag is set once
-// the digest has proved right: a tag, which may be immutable, never names anything but what was built.
+// the digest has proved right: a tag, which may be immutable, never names anything but what was built. A registry that
+// fails for now is tried again.
 func (b *BuildKit) Push(ctx context.Context, req release.BuildRequest, want release.Digest, tag string, auth release.Credentials, emit release.Emit) error {
 	// What was built without cache is in the cache now; building it once more would give another image.
 	req.NoCache = false
+	return b.persist(ctx, auth, emit, func(auth release.Credentials) error { return b.push(ctx, req, want, tag, auth, emit) })
+}
+
+func (b *BuildKit) push(ctx context.Context, req release.BuildRequest, want release.Digest, tag string, auth release.Credentials, emit release.Emit) error {
 	s, err := b.prepare(req, true, auth, emit)
 	if err != nil {
 		return err

@@ -76,17 +76,20 @@ func isPush(s *step) bool { return s != nil && strings.HasPrefix(s.name, "export
 
 // explainPush names the registry and what its answer means.
 func explainPush(host, name string, auth release.Credentials, cause error) error {
-	text := cause.Error()
+	text, kind := cause.Error(), troubleOf(cause)
 	switch {
-	case containsAny(text, "401 Unauthorized", "UNAUTHORIZED", "403 Forbidden", "DENIED", "no basic auth credentials", "authorization failed"):
-		return fmt.Errorf("push to %s: the registry %s refused the credentials of %q: %w\n  they may have expired (run the command again), or lack ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload, ecr:BatchCheckLayerAvailability and ecr:PutImage",
-			name, host, auth.Username, cause)
+	case kind == troubleRefused:
+		return &pushError{kind, fmt.Errorf("push to %s: the registry %s refused the credentials of %q: %w\n  they may have expired (run the command again), or lack ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload, ecr:BatchCheckLayerAvailability and ecr:PutImage",
+			name, host, auth.Username, cause)}
 	case containsAny(text, "server gave HTTP response to HTTPS client"):
 		return fmt.Errorf("push to %s: the registry %s speaks plain HTTP and the builder expects TLS: %w\n  tell the BuildKit daemon so in its buildkitd.toml: [registry.%q] http = true",
 			name, host, cause, host)
 	}
-	return fmt.Errorf("push to %s: %w", name, cause)
+	return &pushError{kind, fmt.Errorf("push to %s: %w", name, cause)}
 }
+
+// refusals are the ways in which a registry, or the daemon, says that the credentials are no good.
+var refusals = []string{"401 Unauthorized", "UNAUTHORIZED", "403 Forbidden", "DENIED", "no basic auth credentials", "authorization failed"}
 
 // explainSyntax recognises a frontend that could not be downloaded.
 func explainSyntax(req release.BuildRequest, cause error) error {

@@ -270,7 +270,7 @@ func (s *session) builder(ctx context.Context) (*build.BuildKit, error) {
 		}
 		c.Address = local.BuildKit
 	}
-	c.Credentials = s.registryCredentials
+	c.Credentials, c.Renew = s.registryCredentials, s.renewCredentials
 	if s.plain.Local {
 		c.PlainHTTP = []string{s.local.Host}
 	}
@@ -288,6 +288,13 @@ func (s *session) registryCredentials(ctx context.Context, host string) (release
 	}
 	auth, err := maskedRegistry{s.registry, s.mask}.Authenticate(ctx)
 	return auth, err == nil, err
+}
+
+// renewCredentials gives new credentials of the target's registry.
+func (s *session) renewCredentials(ctx context.Context, _ string) (release.Credentials, error) {
+	auth, err := s.registry.Renew(ctx)
+	s.mask.Add(auth.Username, auth.Password)
+	return auth, err
 }
 
 // maskedRegistry keeps the passwords that it hands out from being shown.

@@ -76,6 +76,12 @@ func (r *Registry) Authenticate(ctx context.Context) (release.Credentials, error
 	return t.Credentials, err
 }
 
+// Renew is Authenticate for whoever was refused with what it gave: it asks for another token.
+func (r *Registry) Renew(ctx context.Context) (release.Credentials, error) {
+	r.forget()
+	return r.Authenticate(ctx)
+}
+
 func (r *Registry) authorize(ctx context.Context) (token, error) {
 	r.mu.Lock()
 	t := r.token

@@ -3,6 +3,7 @@ package rehearsal
 import (
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -34,31 +35,40 @@ var weights = []struct {
 	{FaultExpired, 3}, {FaultStall, 1},
 }
 
-// fate is what happens to the nth call of an operation: the seed decides it, whatever else is called meanwhile. The
-// empty fault: it goes through.
-func (c ProxyConfig) fate(operation string, n int) Fault {
+// chance is what the seed has in store for the nth time that something happens, whatever else happens meanwhile.
+func (c ProxyConfig) chance(what string, n int) *rand.Rand {
 	h := fnv.New64a()
-	fmt.Fprint(h, operation, " ", n)
-	chance := rand.New(rand.NewPCG(c.Seed, h.Sum64()))
+	fmt.Fprint(h, what, " ", n)
+	return rand.New(rand.NewPCG(c.Seed, h.Sum64()))
+}
+
+// fate is what happens to the nth call of an operation. The empty fault: it goes through.
+func (c ProxyConfig) fate(operation string, p protocol, n int) Fault {
+	chance := c.chance(operation, n)
 	if chance.Float64() >= c.Share {
 		return ""
 	}
-	total := 0
+	var faults []Fault
 	for _, w := range weights {
-		if c.injects(w.Fault) {
-			total += w.weight
+		// The registry's tokens expire once and for all: see lifetime.
+		if c.injects(w.Fault) && (w.Fault != FaultExpired || p != protocolRegistry) {
+			faults = append(faults, slices.Repeat([]Fault{w.Fault}, w.weight)...)
 		}
 	}
-	at := chance.IntN(total)
-	for _, w := range weights {
-		if !c.injects(w.Fault) {
-			continue
-		}
-		if at -= w.weight; at < 0 {
-			return w.Fault
-		}
+	if len(faults) == 0 {
+		return ""
 	}
-	return ""
+	return faults[chance.IntN(len(faults))]
+}
+
+// lifetime is how many calls the nth token of the registry is good for: half as many tokens expire early as calls go
+// wrong. It is good for one at least.
+func (c ProxyConfig) lifetime(n int) int {
+	chance := c.chance("token", n)
+	if !c.injects(FaultExpired) || chance.Float64() >= c.Share/2 {
+		return math.MaxInt
+	}
+	return 1 + chance.IntN(10)
 }
 
 func (c ProxyConfig) injects(f Fault) bool { return len(c.Only) == 0 || slices.Contains(c.Only, f) }

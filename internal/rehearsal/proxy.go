@@ -32,6 +32,7 @@ type Proxy struct {
 	mu       sync.Mutex
 	upstream string
 	nth      map[string]int // calls so far, by operation
+	tokens   map[string]int // calls that are left, by the registry's token
 	counts   map[Fault]int
 	total    int
 }
@@ -50,7 +51,7 @@ func StartProxy(ctx context.Context, config ProxyConfig) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start a proxy: %w", err)
 	}
-	p := &Proxy{config: config, listener: listener, nth: map[string]int{}, counts: map[Fault]int{}}
+	p := &Proxy{config: config, listener: listener, nth: map[string]int{}, tokens: map[string]int{}, counts: map[Fault]int{}}
 	quiet := log.New(io.Discard, "", 0) // connections break here on purpose
 	p.forward = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -96,7 +97,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	operation, protocol := describe(r, func() string { return peek(r) })
-	switch fault := p.next(operation); fault {
+	switch fault := p.next(operation, protocol, r.Header.Get("Authorization")); fault {
 	case "":
 		p.forward.ServeHTTP(w, r)
 	case FaultResetBefore:
@@ -117,16 +118,29 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // next decides what happens to a call.
-func (p *Proxy) next(operation string) Fault {
+func (p *Proxy) next(operation string, protocol protocol, authorization string) Fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.total++
 	p.nth[operation]++
-	f := p.config.fate(operation, p.nth[operation])
+	f := p.config.fate(operation, protocol, p.nth[operation])
+	if protocol == protocolRegistry && authorization != "" && p.expired(authorization) {
+		f = FaultExpired
+	}
 	if f != "" {
 		p.counts[f]++
 	}
 	return f
+}
+
+// expired counts a call against the life of a registry token. The lock is held.
+func (p *Proxy) expired(authorization string) bool {
+	left, known := p.tokens[authorization]
+	if !known {
+		left = p.config.lifetime(len(p.tokens) + 1)
+	}
+	p.tokens[authorization] = max(0, left-1)
+	return left == 0
 }
 
 // peek gives the body of a call, which stays to be read.

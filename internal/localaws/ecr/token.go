@@ -36,6 +36,7 @@ var (
 type token struct {
 	Region  string `json:"r"`
 	Expires int64  `json:"e"`           // seconds since the epoch
+	Serial  string `json:"s,omitempty"` // makes each authorization token another one
 	Path    string `json:"p,omitempty"` // when set, the only path that may be read
 }
 
@@ -87,7 +88,7 @@ func (b *Backend) redeem(password string, now time.Time) (token, error) {
 // GetAuthorizationToken issues a registry password for the caller's region. Registry ids change nothing, as in AWS.
 func (b *Backend) GetAuthorizationToken(ctx context.Context, _ *ecr.GetAuthorizationTokenInput) (*ecr.GetAuthorizationTokenOutput, error) {
 	expires := time.Now().Add(tokenLife).Truncate(time.Second).UTC()
-	password := b.issue(token{Region: regionOf(ctx), Expires: expires.Unix()})
+	password := b.issue(token{Region: regionOf(ctx), Expires: expires.Unix(), Serial: rand.Text()})
 	authorization := base64.StdEncoding.EncodeToString([]byte(tokenUser + ":" + password))
 	endpoint := "http://" + b.host
 	return &ecr.GetAuthorizationTokenOutput{AuthorizationData: []types.AuthorizationData{{
