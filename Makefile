@@ -8,7 +8,7 @@ SOURCES = $(shell find cmd internal -name '*.go' -not -name '*_test.go') go.mod 
 
 include engine/engine.mk
 
-.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency clean
+.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency faults scale clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,12 @@ rollouts: build engine ## 50 rollouts in a row under load, WebSockets included: 
 
 latency: build engine test-deps ## measure how soon a release knows how it ends, against the AWS CLI's waiter
 	@go run ./internal/rehearsal/latency $(REHEARSAL_FLAGS)
+
+faults: build engine ## fifty releases, good and bad, while every fifth call goes wrong: each must end right
+	@go run ./internal/rehearsal/faults $(REHEARSAL_FLAGS)
+
+scale: build ## a hundred services in one release within AWS's rates: no call may be throttled
+	@go run ./internal/rehearsal/scale $(REHEARSAL_FLAGS)
 
 clean: engine-clean ## remove what was built
 	rm -rf bin

@@ -104,3 +104,31 @@ func TestAMachineOfOnesOwnHasNoRates(t *testing.T) {
 		})
 	}
 }
+
+// TestAnEmptiedAccountIsNotForsaken: somebody else has used AWS's bucket up when a hundred calls want to begin. Many are
+// throttled at once; that must slow the rest down for seconds, not for minutes.
+func TestAnEmptiedAccountIsNotForsaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &lumpyBucket{capacity: 50, refill: 5, begin: time.Now()}
+		aws := awstest.New(t).On("UpdateService", b.answer)
+		s := aws.Session(t, func(c *awsclient.Config) { c.Paced = true })
+		begin := time.Now()
+		var callers sync.WaitGroup
+		for range 100 {
+			callers.Go(func() {
+				if err := update(t.Context(), s); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		callers.Wait()
+		took := time.Since(begin)
+		if took < 20*time.Second || took > 35*time.Second { // twenty is what AWS allows
+			t.Errorf("it took %s", took)
+		}
+		if b.throttled > 100 {
+			t.Errorf("%d calls were throttled on the way", b.throttled)
+		}
+		t.Logf("it took %s, %d were throttled", took, b.throttled)
+	})
+}

@@ -2,6 +2,7 @@ package orchestrator_test
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,7 +41,7 @@ func emptyCloud(t *testing.T) *cloud {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		now := time.Now()
-		c.service = body{"serviceName": service, "status": "ACTIVE", "deployments": []any{deploymentRecord("ecs-svc/1", "PRIMARY", now)}}
+		c.service = body{"serviceName": service, "status": "ACTIVE", "currentServiceDeployment": "arn:d1", "deployments": []any{deploymentRecord("ecs-svc/1", "PRIMARY", now)}}
 		c.deployments = []body{deployment("arn:d1", "PENDING", now)}
 		return body{"service": c.service}
 	})
@@ -54,7 +55,8 @@ func TestCreateMakesWhatIsMissing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(rollout(1, time.Now().UTC()), got); diff != "" {
+		created := time.UnixMilli(int64(math.Round(c.deployments[0]["createdAt"].(float64) * 1000))).UTC()
+		if diff := cmp.Diff(rollout(1, created), got); diff != "" {
 			t.Error(diff)
 		}
 		in := c.Inputs("CreateService")[0]

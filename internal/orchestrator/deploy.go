@@ -20,6 +20,8 @@ const (
 	// appearPoll grows to appearPollMax between two looks for it.
 	appearPoll    = 20 * time.Millisecond
 	appearPollMax = 2 * time.Second
+	// appearList is every how many looks deployments are listed although the service shows no new one.
+	appearList = 4
 	// appearSlack is by how much the two records that ECS keeps of one deployment may differ in time.
 	appearSlack = 10 * time.Second
 	// beforeWindow is how far back deployments are noted as older than ours.
@@ -128,8 +130,8 @@ func (o *Orchestrator) awaitDeployment(ctx context.Context, cluster string, acce
 	service, at := aws.ToString(accepted.ServiceName), aws.ToTime(newest.CreatedAt)
 	ctx, cancel := context.WithTimeoutCause(ctx, appearWithin, errNeverAppeared)
 	defer cancel()
-	for wait := appearPoll; ; wait = min(wait*3/2, appearPollMax) {
-		listed, err := o.listDeployments(ctx, cluster, service, at.Add(-appearSlack))
+	for look, wait := 1, appearPoll; ; look, wait = look+1, min(wait*3/2, appearPollMax) {
+		listed, err := o.appeared(ctx, cluster, service, at.Add(-appearSlack), older, look%appearList == 0)
 		if err != nil {
 			return release.Rollout{}, err
 		}
@@ -143,6 +145,18 @@ func (o *Orchestrator) awaitDeployment(ctx context.Context, cluster string, acce
 			return release.Rollout{}, err
 		}
 	}
+}
+
+// appeared lists the service deployments since a time, once the service shows one that is not older, or always. The
+// service is asked for first because many services take few calls, and each one's list a call of its own.
+func (o *Orchestrator) appeared(ctx context.Context, cluster, service string, since time.Time, older map[string]bool, always bool) ([]types.ServiceDeploymentBrief, error) {
+	if !always {
+		s, err := o.describe(ctx, cluster, service)
+		if current := aws.ToString(s.CurrentServiceDeployment); err != nil || current == "" || older[current] {
+			return nil, err
+		}
+	}
+	return o.listDeployments(ctx, cluster, service, since)
 }
 
 // nearest gives the deployment created nearest to at that is not older.

@@ -122,12 +122,12 @@ func (o *Ordeal) judge(ctx context.Context, t *Trial) (wrong []string, err error
 	if latest != o.serving {
 		wrong = append(wrong, fmt.Sprintf(":latest names %s, want %s", latest.Short(), o.serving.Short()))
 	}
-	serving, err := Serving(ctx, o.aws, exampleService)
+	all, err := Serving(ctx, o.aws)
 	if err != nil {
 		return nil, err
 	}
-	if len(serving) != 1 || serving[o.serving] != exampleTasks {
-		wrong = append(wrong, fmt.Sprintf("%v serve, want %d of %s", serving, exampleTasks, o.serving.Short()))
+	if serving := all[exampleService]; len(serving) != 1 || serving[o.serving] != exampleTasks {
+		wrong = append(wrong, fmt.Sprintf("%v serve, want %d of %s", all, exampleTasks, o.serving.Short()))
 	}
 	return wrong, nil
 }

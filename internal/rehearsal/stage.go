@@ -211,6 +211,11 @@ type LocalStatus struct {
 	Info struct {
 		Listen string `json:"listen"` // HOST:PORT where it listens, whatever it advertises
 	} `json:"info"`
+	Services []struct {
+		Name    string `json:"name"`
+		Running int    `json:"running"`
+		Pending int    `json:"pending"`
+	} `json:"services"`
 	Calls []LocalCalls `json:"calls"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -47,24 +48,31 @@ func Latest(ctx context.Context, config aws.Config) (release.Digest, error) {
 	return release.Digest(aws.ToString(out.ImageDetails[0].ImageDigest)), nil
 }
 
-// Serving counts what a service's tasks run that run and are to go on running, by digest.
-func Serving(ctx context.Context, config aws.Config, service string) (map[release.Digest]int, error) {
+// Serving counts what the tasks of the cluster's services run that run and are to go on running: by service and digest.
+func Serving(ctx context.Context, config aws.Config) (map[string]map[release.Digest]int, error) {
 	client, cluster := ecs.NewFromConfig(config), Cluster
-	listed, err := client.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &cluster, ServiceName: &service})
-	if err != nil {
-		return nil, fmt.Errorf("list the tasks of %s: %w", service, err)
-	}
-	found := map[release.Digest]int{}
-	if len(listed.TaskArns) == 0 {
-		return found, nil
-	}
-	out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: listed.TaskArns})
-	if err != nil {
-		return nil, fmt.Errorf("describe the tasks of %s: %w", service, err)
-	}
-	for _, t := range out.Tasks {
-		if aws.ToString(t.LastStatus) == "RUNNING" && aws.ToString(t.DesiredStatus) == "RUNNING" {
-			found[release.Digest(aws.ToString(t.Containers[0].ImageDigest))]++
+	found := map[string]map[release.Digest]int{}
+	for pages := ecs.NewListTasksPaginator(client, &ecs.ListTasksInput{Cluster: &cluster}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list tasks: %w", err)
+		}
+		if len(page.TaskArns) == 0 {
+			continue
+		}
+		out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: page.TaskArns})
+		if err != nil {
+			return nil, fmt.Errorf("describe tasks: %w", err)
+		}
+		for _, t := range out.Tasks {
+			if aws.ToString(t.LastStatus) != "RUNNING" || aws.ToString(t.DesiredStatus) != "RUNNING" {
+				continue
+			}
+			service := strings.TrimPrefix(aws.ToString(t.Group), "service:")
+			if found[service] == nil {
+				found[service] = map[release.Digest]int{}
+			}
+			found[service][release.Digest(aws.ToString(t.Containers[0].ImageDigest))]++
 		}
 	}
 	return found, nil

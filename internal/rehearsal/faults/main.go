@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -17,9 +18,9 @@ import (
 )
 
 func main() {
-	program := flag.String("program", "bin/medusa-deploy", "the medusa-deploy binary")
-	engine := flag.String("engine", "bin/engine", "the engine's binaries")
-	example := flag.String("example", "examples/hello", "the app to ship")
+	program := flag.String("program", "bin/medusa-deploy", "the program")
+	engine := flag.String("engine", "bin/engine", "the engine's programs")
+	example := flag.String("example", "examples/hello", "the app")
 	releases := flag.Int("releases", 50, "how many versions to ship")
 	share := flag.Float64("share", 0.2, "which part of all calls goes wrong")
 	seed := flag.Uint64("seed", 1, "decides which")
@@ -28,7 +29,10 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, *program, *engine, *example, *releases, *verbose, rehearsal.ProxyConfig{Share: *share, Seed: *seed, Stall: *stall})
+	err := rehearsal.Absolute(program, engine, example)
+	if err == nil {
+		err = run(ctx, *program, *engine, *example, *releases, *verbose, rehearsal.ProxyConfig{Share: *share, Seed: *seed, Stall: *stall})
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		os.Exit(1)
@@ -64,18 +68,12 @@ func run(ctx context.Context, program, engine, example string, releases int, ver
 		}
 	}
 	calls, faults := ordeal.Faults()
-	fmt.Printf("\n%d calls", calls)
-	for _, f := range slices.Sorted(func(yield func(rehearsal.Fault) bool) {
-		for f := range faults {
-			if !yield(f) {
-				return
-			}
-		}
-	}) {
-		fmt.Printf(", %d %s", faults[f], f)
+	fmt.Printf("\n%d calls:", calls)
+	for _, f := range slices.Sorted(maps.Keys(faults)) {
+		fmt.Printf(" %d %s,", faults[f], f)
 	}
 	slices.Sort(took)
-	fmt.Printf("\nmedian %.1f s, slowest %.1f s; %d of %d right\n", took[len(took)/2].Seconds(), took[len(took)-1].Seconds(), releases-wrong, releases)
+	fmt.Printf(" the others went through\nmedian %.1f s, slowest %.1f s; %d of %d right\n", took[len(took)/2].Seconds(), took[len(took)-1].Seconds(), releases-wrong, releases)
 	if wrong > 0 {
 		return fmt.Errorf("%d of %d releases did not end right", wrong, releases)
 	}
