@@ -49,7 +49,7 @@ func run(ctx context.Context, program, engine, example string, releases int, ver
 	if err != nil {
 		return err
 	}
-	defer ordeal.Close()
+	defer func() { err = errors.Join(err, ordeal.Close()) }()
 	fmt.Printf("%d releases, %.0f %% of all calls go wrong (seed %d)\n\n", releases, 100*config.Share, config.Seed)
 	wrong := 0
 	var took []time.Duration
