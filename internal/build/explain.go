@@ -89,7 +89,7 @@ func explainPush(host, name string, auth release.Credentials, cause error) error
 }
 
 // refusals are the ways in which a registry, or the daemon, says that the credentials are no good.
-var refusals = []string{"401 Unauthorized", "UNAUTHORIZED", "403 Forbidden", "DENIED", "no basic auth credentials", "authorization failed"}
+var refusals = []string{"401 Unauthorized", "UNAUTHORIZED", "unauthorized: ", "403 Forbidden", "DENIED", "denied: ", "no basic auth credentials", "authorization failed"}
 
 // explainSyntax recognises a frontend that could not be downloaded.
 func explainSyntax(req release.BuildRequest, cause error) error {

@@ -22,9 +22,9 @@ func TestFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Log(trial)
+		t.Log(trial.Cells())
 		if len(trial.Wrong) > 0 {
-			t.Fatalf("%s\n%s", trial, trial.Result.Raw)
+			t.Fatalf("%v\n%s", trial.Wrong, trial.Result.Raw)
 		}
 		if trial.Calls < 20 || trial.Faults == 0 {
 			t.Errorf("%d calls, %d of them went wrong: the program does not go through the proxy", trial.Calls, trial.Faults)

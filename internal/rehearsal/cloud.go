@@ -24,7 +24,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// Cloud is the stage's local AWS as its own APIs show it, to a client that has nothing in common with the program.
+// Cloud is the stage's local AWS as its own APIs show it, to a client that has nothing in common with the program and asks
+// where local AWS really listens, whatever stands before it.
 type Cloud struct {
 	ECS     *ecs.Client
 	ECR     *ecr.Client
@@ -38,7 +39,7 @@ func (s *Stage) Cloud(ctx context.Context) (*Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	endpoint := env["AWS_ENDPOINT_URL"]
+	endpoint := "http://" + s.listen
 	config := aws.Config{
 		Region: env["AWS_REGION"], BaseEndpoint: &endpoint,
 		Credentials: credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], ""),
@@ -113,16 +114,10 @@ func (c *Cloud) CopyImage(ctx context.Context, from, repository, tag string) err
 	if _, err := c.ECR.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: &repository}); err != nil {
 		return fmt.Errorf("create the repository %s: %w", repository, err)
 	}
-	token, err := c.ECR.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
+	auth, err := c.login(ctx)
 	if err != nil {
-		return fmt.Errorf("log in to the registry: %w", err)
+		return err
 	}
-	login, err := base64.StdEncoding.DecodeString(aws.ToString(token.AuthorizationData[0].AuthorizationToken))
-	if err != nil {
-		return fmt.Errorf("log in to the registry: %w", err)
-	}
-	user, password, _ := strings.Cut(string(login), ":")
-	auth := remote.WithAuth(&authn.Basic{Username: user, Password: password})
 	source, err := name.ParseReference(from, name.Insecure)
 	if err != nil {
 		return err
@@ -136,6 +131,20 @@ func (c *Cloud) CopyImage(ctx context.Context, from, repository, tag string) err
 		return fmt.Errorf("push %s: %w", target, err)
 	}
 	return nil
+}
+
+// login opens the registry to a client of it.
+func (c *Cloud) login(ctx context.Context) (remote.Option, error) {
+	token, err := c.ECR.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
+	if err != nil {
+		return nil, fmt.Errorf("log in to the registry: %w", err)
+	}
+	login, err := base64.StdEncoding.DecodeString(aws.ToString(token.AuthorizationData[0].AuthorizationToken))
+	if err != nil {
+		return nil, fmt.Errorf("log in to the registry: %w", err)
+	}
+	user, password, _ := strings.Cut(string(login), ":")
+	return remote.WithAuth(&authn.Basic{Username: user, Password: password}), nil
 }
 
 // DeleteTag removes an image's tag.

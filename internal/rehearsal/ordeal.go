@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
@@ -17,9 +17,9 @@ import (
 type Ordeal struct {
 	stage   *Stage
 	proxy   *Proxy
-	aws     aws.Config
+	cloud   *Cloud
 	trials  int
-	serving release.Digest // the last good version
+	serving string // digest of the last good version
 }
 
 // Trial is one release of an ordeal.
@@ -47,7 +47,13 @@ var versions = []struct {
 // dockerfileAnchor is the line of the example's Dockerfile before which settings go.
 const dockerfileAnchor = "USER 65532:65532"
 
-const exampleService, exampleTasks = "medusa-service", 2
+// The example app's names.
+const (
+	exampleCluster    = "medusa-cluster"
+	exampleService    = "medusa-service"
+	exampleRepository = "medusa"
+	exampleTasks      = 2
+)
 
 // NewOrdeal starts a proxy and a local AWS behind it. The caller closes both: Close of the stage, Close of the ordeal.
 func NewOrdeal(ctx context.Context, stage *Stage, config ProxyConfig) (*Ordeal, error) {
@@ -59,7 +65,7 @@ func NewOrdeal(ctx context.Context, stage *Stage, config ProxyConfig) (*Ordeal, 
 	err = stage.Up(ctx, "--advertise", proxy.Address())
 	if err == nil {
 		proxy.Forward(stage.listen)
-		o.aws, err = stage.AWSConfig(ctx)
+		o.cloud, err = stage.Cloud(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, proxy.Close())
@@ -107,36 +113,42 @@ func (o *Ordeal) total() (calls, faults int) {
 	return calls, faults
 }
 
-// judge says what is wrong after a release: its outcome, what :latest names, what serves.
+// judge says what is wrong after a release: its outcome, what :latest names, what runs.
 func (o *Ordeal) judge(ctx context.Context, t *Trial) (wrong []string, err error) {
 	if t.Result.Outcome != t.Want {
 		wrong = append(wrong, fmt.Sprintf("it says %s (exit %d: %s), want %s", t.Result.Outcome, t.Result.Exit, t.Result.Error, t.Want))
 	}
-	if t.Want == release.OutcomeSucceeded {
-		o.serving = t.Result.Digest
+	if t.Result.Outcome == release.OutcomeSucceeded {
+		o.serving = string(t.Result.Digest)
 	}
-	latest, err := Latest(ctx, o.aws)
+	latest, err := o.cloud.Tagged(ctx, exampleRepository, "latest")
 	if err != nil {
 		return nil, err
 	}
 	if latest != o.serving {
-		wrong = append(wrong, fmt.Sprintf(":latest names %s, want %s", latest.Short(), o.serving.Short()))
+		wrong = append(wrong, fmt.Sprintf(":latest names %s, want %s", latest, o.serving))
 	}
-	all, err := Serving(ctx, o.aws)
+	runs, err := o.cloud.Digests(ctx, exampleCluster, exampleService, exampleRepository)
 	if err != nil {
 		return nil, err
 	}
-	if serving := all[exampleService]; len(serving) != 1 || serving[o.serving] != exampleTasks {
-		wrong = append(wrong, fmt.Sprintf("%v serve, want %d of %s", all, exampleTasks, o.serving.Short()))
+	if want := slices.Repeat([]string{o.serving}, exampleTasks); !slices.Equal(runs, want) {
+		wrong = append(wrong, fmt.Sprintf("%v run, want %v", runs, want))
 	}
 	return wrong, nil
 }
 
-// String is the trial on one line.
-func (t Trial) String() string {
+// TrialHeader and Cells make a table of trials.
+var TrialHeader = []string{"version", "outcome", "exit", "seconds", "calls", "went wrong", "verdict"}
+
+// Cells is the trial as a line of a table.
+func (t Trial) Cells() []string {
 	verdict := "right"
 	if len(t.Wrong) > 0 {
 		verdict = "WRONG: " + strings.Join(t.Wrong, "; ")
 	}
-	return fmt.Sprintf("%-14s %-12s exit %d  %6.1f s  %4d calls, %3d went wrong  %s", t.Version, t.Result.Outcome, t.Result.Exit, t.Took.Seconds(), t.Calls, t.Faults, verdict)
+	return []string{
+		t.Version, string(t.Result.Outcome), strconv.Itoa(t.Result.Exit), fmt.Sprintf("%.1f", t.Took.Seconds()),
+		strconv.Itoa(t.Calls), strconv.Itoa(t.Faults), verdict,
+	}
 }

@@ -2,9 +2,9 @@ package rehearsal
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -26,7 +25,7 @@ import (
 type Fleet struct {
 	*Stage
 	Services []string
-	aws      aws.Config
+	cloud    *Cloud
 }
 
 // fleetTasks is how many tasks each service of a fleet runs.
@@ -39,16 +38,16 @@ func NewFleet(ctx context.Context, stage *Stage, n int) (*Fleet, error) {
 	if err := stage.Up(ctx, engine...); err != nil {
 		return nil, err
 	}
-	config, err := stage.AWSConfig(ctx)
+	cloud, err := stage.Cloud(ctx)
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{Stage: stage, aws: config}
+	f := &Fleet{Stage: stage, cloud: cloud}
 	for i := range n {
 		f.Services = append(f.Services, fmt.Sprintf("service-%03d", i+1))
 	}
 	yaml := fmt.Sprintf("app: hello\nimage:\n  repository: %s\n  platforms: [linux/amd64]\ntargets:\n  local:\n    cluster: %s\n    timeout: 10m\n    services: [%s]\n",
-		Repository, Cluster, strings.Join(f.Services, ", "))
+		exampleRepository, exampleCluster, strings.Join(f.Services, ", "))
 	if err := stage.Write("medusa-deploy.yaml", []byte(yaml)); err != nil {
 		return nil, err
 	}
@@ -92,21 +91,25 @@ func (f *Fleet) awaitTasks(ctx context.Context) error {
 	}
 }
 
-// pushImages puts an image with two tags, its own and for the first one latest, into the registry.
+// pushImages puts an image for each tag into the registry; latest names the first one.
 func (f *Fleet) pushImages(ctx context.Context, tags ...string) error {
-	client := ecr.NewFromConfig(f.aws)
-	if _, err := client.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: aws.String(Repository)}); err != nil {
+	if _, err := f.cloud.ECR.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: aws.String(exampleRepository)}); err != nil {
 		return fmt.Errorf("make the repository: %w", err)
 	}
-	out, err := client.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
+	auth, err := f.cloud.login(ctx)
 	if err != nil {
-		return fmt.Errorf("get a registry token: %w", err)
+		return err
 	}
-	token, err := base64.StdEncoding.DecodeString(aws.ToString(out.AuthorizationData[0].AuthorizationToken))
-	if err != nil {
-		return fmt.Errorf("read a registry token: %w", err)
+	push := func(image v1.Image, tag string) error {
+		ref, err := name.NewTag(f.listen+"/"+exampleRepository+":"+tag, name.Insecure)
+		if err != nil {
+			return err
+		}
+		if err := remote.Write(ref, image, remote.WithContext(ctx), auth); err != nil {
+			return fmt.Errorf("push %s: %w", tag, err)
+		}
+		return nil
 	}
-	user, password, _ := strings.Cut(string(token), ":")
 	for i, tag := range tags {
 		image, err := random.Image(1000, 1)
 		if err != nil {
@@ -115,18 +118,11 @@ func (f *Fleet) pushImages(ctx context.Context, tags ...string) error {
 		if image, err = mutate.ConfigFile(image, &v1.ConfigFile{Architecture: "amd64", OS: "linux", RootFS: rootFS(image)}); err != nil {
 			return err
 		}
-		names := []string{tag}
 		if i == 0 {
-			names = append(names, "latest")
+			err = push(image, "latest")
 		}
-		for _, one := range names {
-			ref, err := name.NewTag(f.listen+"/"+Repository+":"+one, name.Insecure)
-			if err != nil {
-				return err
-			}
-			if err := remote.Write(ref, image, remote.WithContext(ctx), remote.WithAuth(&authn.Basic{Username: user, Password: password})); err != nil {
-				return fmt.Errorf("push %s: %w", one, err)
-			}
+		if err = errors.Join(err, push(image, tag)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -142,15 +138,15 @@ func rootFS(image v1.Image) v1.RootFS {
 }
 
 func (f *Fleet) createServices(ctx context.Context) error {
-	client := ecs.NewFromConfig(f.aws)
-	if _, err := client.CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String(Cluster)}); err != nil {
+	client := f.cloud.ECS
+	if _, err := client.CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String(exampleCluster)}); err != nil {
 		return fmt.Errorf("make the cluster: %w", err)
 	}
 	_, err := client.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
 		Family: aws.String("hello"), NetworkMode: types.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"),
 		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, ExecutionRoleArn: aws.String("arn:aws:iam::000000000000:role/execution"),
 		ContainerDefinitions: []types.ContainerDefinition{{
-			Name: aws.String("hello"), Image: aws.String("000000000000.dkr.ecr.us-east-1.amazonaws.com/" + Repository + ":latest"), Essential: aws.Bool(true),
+			Name: aws.String("hello"), Image: aws.String("000000000000.dkr.ecr.us-east-1.amazonaws.com/" + exampleRepository + ":latest"), Essential: aws.Bool(true),
 			HealthCheck: &types.HealthCheck{Command: []string{"CMD", "/hello", "-check"}},
 		}},
 	})
@@ -159,7 +155,7 @@ func (f *Fleet) createServices(ctx context.Context) error {
 	}
 	for _, service := range f.Services {
 		_, err := client.CreateService(ctx, &ecs.CreateServiceInput{
-			Cluster: aws.String(Cluster), ServiceName: &service, TaskDefinition: aws.String("hello"), DesiredCount: aws.Int32(fleetTasks), LaunchType: types.LaunchTypeFargate,
+			Cluster: aws.String(exampleCluster), ServiceName: &service, TaskDefinition: aws.String("hello"), DesiredCount: aws.Int32(fleetTasks), LaunchType: types.LaunchTypeFargate,
 			DeploymentConfiguration: &types.DeploymentConfiguration{DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: true, Rollback: true}},
 			NetworkConfiguration:    &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-00000000000000000"}}},
 		})
@@ -222,15 +218,38 @@ func since(before, after []LocalCalls) []LocalCalls {
 
 // verify looks itself what the services run.
 func (f *Fleet) verify(ctx context.Context, want release.Digest) error {
-	serving, err := Serving(ctx, f.aws)
+	runs, err := f.cloud.allDigests(ctx, exampleCluster, exampleRepository)
 	if err != nil {
 		return err
 	}
 	var wrong []error
 	for _, service := range f.Services {
-		if runs := serving[service]; len(runs) != 1 || runs[want] != fleetTasks {
-			wrong = append(wrong, fmt.Errorf("%s runs %v, want %d of %s", service, runs, fleetTasks, want.Short()))
+		if expected := slices.Repeat([]string{string(want)}, fleetTasks); !slices.Equal(runs[service], expected) {
+			wrong = append(wrong, fmt.Errorf("%s runs %v, want %v", service, runs[service], expected))
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// allDigests gives what the tasks of a cluster that ECS wants to run run of a repository, by service, in few calls.
+func (c *Cloud) allDigests(ctx context.Context, cluster, repository string) (map[string][]string, error) {
+	found := map[string][]string{}
+	for pages := ecs.NewListTasksPaginator(c.ECS, &ecs.ListTasksInput{Cluster: &cluster}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list tasks: %w", err)
+		}
+		if len(page.TaskArns) == 0 {
+			continue
+		}
+		out, err := c.ECS.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: page.TaskArns})
+		if err != nil {
+			return nil, fmt.Errorf("describe tasks: %w", err)
+		}
+		for _, t := range out.Tasks {
+			service := strings.TrimPrefix(aws.ToString(t.Group), "service:")
+			found[service] = append(found[service], DigestOf(t, repository))
+		}
+	}
+	return found, nil
 }

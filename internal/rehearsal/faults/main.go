@@ -9,73 +9,82 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
+	"strings"
 	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/rehearsal"
 )
 
-func main() {
-	program := flag.String("program", "bin/medusa-deploy", "the program")
-	engine := flag.String("engine", "bin/engine", "the engine's programs")
-	example := flag.String("example", "examples/hello", "the app")
-	releases := flag.Int("releases", 50, "how many versions to ship")
-	share := flag.Float64("share", 0.2, "which part of all calls goes wrong")
-	seed := flag.Uint64("seed", 1, "decides which")
-	stall := flag.Duration("stall", 30*time.Second, "how long a stalled call takes")
-	verbose := flag.Bool("v", false, "show the events of what goes wrong")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := rehearsal.Absolute(program, engine, example)
-	if err == nil {
-		err = run(ctx, *program, *engine, *example, *releases, *verbose, rehearsal.ProxyConfig{Share: *share, Seed: *seed, Stall: *stall})
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "faults:", err)
-		os.Exit(1)
-	}
+// options are the command line.
+type options struct {
+	rehearsal.Tools
+	rehearsal.ProxyConfig
+	releases int
+	verbose  bool
 }
 
-func run(ctx context.Context, program, engine, example string, releases int, verbose bool, config rehearsal.ProxyConfig) (err error) {
-	stage, err := rehearsal.New(program, engine, example)
+func main() {
+	var o options
+	o.Flags()
+	flag.IntVar(&o.releases, "releases", 50, "how many versions to ship")
+	flag.Float64Var(&o.Share, "share", 0.2, "which part of all calls goes wrong")
+	flag.Uint64Var(&o.Seed, "seed", 1, "decides which")
+	flag.DurationVar(&o.Stall, "stall", 30*time.Second, "how long a stalled call takes")
+	flag.BoolVar(&o.verbose, "v", false, "show the events of a release that ends wrong")
+	rehearsal.Main("faults", func(ctx context.Context) error { return run(ctx, o) })
+}
+
+func run(ctx context.Context, o options) (err error) {
+	stage, err := o.Stage()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
-	ordeal, err := rehearsal.NewOrdeal(ctx, stage, config)
+	ordeal, err := rehearsal.NewOrdeal(ctx, stage, o.ProxyConfig)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, ordeal.Close()) }()
-	fmt.Printf("%d releases, %.0f %% of all calls go wrong (seed %d)\n\n", releases, 100*config.Share, config.Seed)
-	wrong := 0
-	var took []time.Duration
-	for n := range releases {
+	var trials []rehearsal.Trial
+	for n := range o.releases {
 		trial, err := ordeal.Next(ctx)
 		if err != nil {
 			return fmt.Errorf("release %d: %w", n+1, err)
 		}
-		fmt.Printf("%3d  %s\n", n+1, trial)
-		took = append(took, trial.Took)
-		if len(trial.Wrong) > 0 {
+		fmt.Fprintf(os.Stderr, "%d of %d: %s\n", n+1, o.releases, strings.Join(trial.Cells(), "  "))
+		if o.verbose && len(trial.Wrong) > 0 {
+			fmt.Fprintln(os.Stderr, trial.Result.Raw)
+		}
+		trials = append(trials, trial)
+	}
+	return o.tell(ordeal, trials)
+}
+
+// tell prints what became of the releases.
+func (o options) tell(ordeal *rehearsal.Ordeal, trials []rehearsal.Trial) error {
+	var lines [][]string
+	var took []time.Duration
+	wrong := 0
+	for _, t := range trials {
+		lines = append(lines, t.Cells())
+		took = append(took, t.Took)
+		if len(t.Wrong) > 0 {
 			wrong++
-			if verbose {
-				fmt.Println(trial.Result.Raw)
-			}
 		}
 	}
+	rehearsal.WriteTable(os.Stdout, rehearsal.TrialHeader, lines)
 	calls, faults := ordeal.Faults()
-	fmt.Printf("\n%d calls:", calls)
+	lines = nil
 	for _, f := range slices.Sorted(maps.Keys(faults)) {
-		fmt.Printf(" %d %s,", faults[f], f)
+		lines = append(lines, []string{string(f), fmt.Sprint(faults[f])})
 	}
+	fmt.Printf("\n%d calls; %.0f %% were to go wrong (seed %d):\n\n", calls, 100*o.Share, o.Seed)
+	rehearsal.WriteTable(os.Stdout, []string{"fault", "calls"}, lines)
 	slices.Sort(took)
-	fmt.Printf(" the others went through\nmedian %.1f s, slowest %.1f s; %d of %d right\n", took[len(took)/2].Seconds(), took[len(took)-1].Seconds(), releases-wrong, releases)
+	fmt.Printf("\n%d of %d releases ended right; median %.1f s, slowest %.1f s\n", len(trials)-wrong, len(trials), took[len(took)/2].Seconds(), took[len(took)-1].Seconds())
 	if wrong > 0 {
-		return fmt.Errorf("%d of %d releases did not end right", wrong, releases)
+		return fmt.Errorf("%d releases ended wrong", wrong)
 	}
 	return nil
 }

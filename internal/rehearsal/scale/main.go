@@ -8,37 +8,24 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+	"strconv"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/rehearsal"
 )
 
 func main() {
-	program := flag.String("program", "bin/medusa-deploy", "the program")
-	engine := flag.String("engine", "bin/engine", "the engine's programs")
-	example := flag.String("example", "examples/hello", "the app")
+	var tools rehearsal.Tools
+	tools.Flags()
 	services := flag.Int("services", 100, "how many")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := rehearsal.Absolute(program, engine, example)
-	if err == nil {
-		err = run(ctx, *program, *engine, *example, *services)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "scale:", err)
-		os.Exit(1)
-	}
+	rehearsal.Main("scale", func(ctx context.Context) error { return run(ctx, tools, *services) })
 }
 
-func run(ctx context.Context, program, engine, example string, services int) (err error) {
-	stage, err := rehearsal.New(program, engine, example)
+func run(ctx context.Context, tools rehearsal.Tools, services int) (err error) {
+	stage, err := tools.Stage()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
-	fmt.Printf("making %d services at AWS's rates\n", services)
 	fleet, err := rehearsal.NewFleet(ctx, stage, services)
 	if err != nil {
 		return err
@@ -47,11 +34,13 @@ func run(ctx context.Context, program, engine, example string, services int) (er
 	if err != nil {
 		return err
 	}
+	var lines [][]string
 	for _, c := range made.Calls {
-		fmt.Printf("  %-4s %-28s %5d calls, %d throttled\n", c.Service, c.Operation, c.Calls, c.Throttled)
+		lines = append(lines, []string{c.Service, c.Operation, strconv.Itoa(c.Calls), strconv.Itoa(c.Throttled)})
 	}
+	rehearsal.WriteTable(os.Stdout, []string{"service", "operation", "calls", "throttled"}, lines)
 	throttled, calls := made.Throttled()
-	fmt.Printf("%d services: %s in %.1f s, %d calls, %d throttled\n", services, made.Result.Outcome, made.Result.Took.Seconds(), calls, throttled)
+	fmt.Printf("\n%d services: %s in %.1f s, %d calls, %d throttled\n", services, made.Result.Outcome, made.Result.Took.Seconds(), calls, throttled)
 	if throttled > 0 {
 		return fmt.Errorf("%d calls were throttled", throttled)
 	}
