@@ -76,6 +76,9 @@ func NewOrdeal(ctx context.Context, stage *Stage, config ProxyConfig) (*Ordeal, 
 // Close stops the proxy.
 func (o *Ordeal) Close() error { return o.proxy.Close() }
 
+// Proxy is what stands between the program and local AWS.
+func (o *Ordeal) Proxy() *Proxy { return o.proxy }
+
 // Faults is how many calls went wrong so far, and in which way.
 func (o *Ordeal) Faults() (calls int, faults map[Fault]int) { return o.proxy.Counts() }
 

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ type Proxy struct {
 	tokens   map[string]int // calls that are left, by the registry's token
 	counts   map[Fault]int
 	total    int
+	seen     map[string]bool // permissions that the calls needed
 }
 
 // ProxyConfig says what goes wrong, and how often.
@@ -51,7 +53,7 @@ func StartProxy(ctx context.Context, config ProxyConfig) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start a proxy: %w", err)
 	}
-	p := &Proxy{config: config, listener: listener, nth: map[string]int{}, tokens: map[string]int{}, counts: map[Fault]int{}}
+	p := &Proxy{config: config, listener: listener, nth: map[string]int{}, tokens: map[string]int{}, counts: map[Fault]int{}, seen: map[string]bool{}}
 	quiet := log.New(io.Discard, "", 0) // connections break here on purpose
 	p.forward = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -97,6 +99,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	operation, protocol := describe(r, func() string { return peek(r) })
+	p.note(r, operation, protocol)
 	switch fault := p.next(operation, protocol, r.Header.Get("Authorization")); fault {
 	case "":
 		p.forward.ServeHTTP(w, r)
@@ -115,6 +118,29 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		refuse(w, r, fault, protocol)
 	}
+}
+
+// note remembers which permissions a call needs.
+func (p *Proxy) note(r *http.Request, operation string, protocol protocol) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, one := range permissions(r, operation, protocol) {
+		p.seen[one] = true
+	}
+}
+
+// Permissions are the IAM actions that the calls so far needed, sorted.
+func (p *Proxy) Permissions() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Sorted(maps.Keys(p.seen))
+}
+
+// Forget forgets the permissions so far.
+func (p *Proxy) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.seen)
 }
 
 // next decides what happens to a call.
