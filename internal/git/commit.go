@@ -142,6 +142,10 @@ func branchOfWorkflow(sha string) string {
 	return os.Getenv("GITHUB_REF_NAME")
 }
 
+// Remote is where dir's repository came from, without credentials: the remote called origin, else the first. It needs no
+// commit. Empty when it came from nowhere that anyone else can reach.
+func Remote(ctx context.Context, dir string) (string, error) { return remote(ctx, dir) }
+
 // remote is where the repository came from: the remote called origin, else the first. Empty when it came from nowhere
 // that anyone else can reach.
 func remote(ctx context.Context, dir string) (string, error) {
