@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs what the tests use and a machine may lack: git, the AWS CLI and shellcheck, from Debian's packages.
+# Installs what the tests use and a machine may lack: git, the AWS CLI, shellcheck and GitHub's gh, from Debian's packages.
 set -eu
 
 missing=""
 command -v git >/dev/null || missing="$missing git"
 command -v aws >/dev/null || missing="$missing awscli"
 command -v shellcheck >/dev/null || missing="$missing shellcheck"
+command -v gh >/dev/null || missing="$missing gh"
 test -z "$missing" && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 	echo "the tests need:$missing; install them and run this again" >&2
