@@ -80,15 +80,6 @@ func TestParseTrigger(t *testing.T) {
 	}
 }
 
-func TestClosest(t *testing.T) {
-	known := []string{"target", "action", "release"}
-	for word, want := range map[string]string{"targt": "target", "Release": "release", "actoin": "action", "x": "", "ref": "", "": ""} {
-		if got := closest(word, known); got != want {
-			t.Errorf("%q: %q, want %q", word, got, want)
-		}
-	}
-}
-
 // lineAt makes a line of a log, so many tenths of a second after the beginning.
 func lineAt(begin time.Time, tenths int, text string) string {
 	return begin.Add(time.Duration(tenths)*100*time.Millisecond).Format("2006-01-02T15:04:05.0000000Z") + " " + text + "\n"

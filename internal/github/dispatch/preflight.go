@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/github/near"
 )
 
 // Request is what is to be dispatched.
@@ -151,8 +153,8 @@ func (c *Client) whyNoWorkflow(ctx context.Context, p place, defaultBranch strin
 		known = append(known, base(w.Path))
 	}
 	detail := "; it has " + strings.Join(known, ", ")
-	if near := closest(p.workflow, known); near != "" {
-		detail = fmt.Sprintf(" (did you mean %s?)", near) + detail
+	if meant := near.Word(p.workflow, known); meant != "" {
+		detail = fmt.Sprintf(" (did you mean %s?)", meant) + detail
 	}
 	return p.refuse(ReasonNoWorkflow, detail, answered)
 }

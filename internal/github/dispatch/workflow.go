@@ -3,11 +3,14 @@ package dispatch
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/github/near"
 )
 
 // Trigger is what a workflow file says about being dispatched.
@@ -162,8 +165,8 @@ func (t Trigger) unknown(name string) string {
 		return fmt.Sprintf("%s (it takes no inputs)", name)
 	}
 	text := name
-	if near := closest(name, known); near != "" {
-		text += fmt.Sprintf(" (did you mean %s?)", near)
+	if meant := near.Word(name, known); meant != "" {
+		text += fmt.Sprintf(" (did you mean %s?)", meant)
 	}
 	return text + "; it has " + strings.Join(known, ", ")
 }
@@ -174,8 +177,8 @@ func (in Input) refuses(value string) string {
 	case "choice":
 		if !slices.Contains(in.Options, value) {
 			text := fmt.Sprintf("%s=%s", in.Name, value)
-			if near := closest(value, in.Options); near != "" {
-				text += fmt.Sprintf(" (did you mean %s?)", near)
+			if meant := near.Word(value, in.Options); meant != "" {
+				text += fmt.Sprintf(" (did you mean %s?)", meant)
 			}
 			return text + in.choices()
 		}
@@ -197,3 +200,5 @@ func (in Input) choices() string {
 	}
 	return "; there is " + strings.Join(in.Options, ", ")
 }
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	words "github.com/medusa-deploy/medusa-deploy/internal/github/near"
 )
 
 // judgeJob looks at a job as a whole.
@@ -193,7 +195,7 @@ func (c *checker) judgeEnvOf(env field) {
 	for _, f := range entries(env.val) {
 		meant := awsMistakes[f.key.Value]
 		for _, name := range awsKeys {
-			if meant == "" && strings.HasPrefix(f.key.Value, "AWS_") && f.key.Value != name && distance(f.key.Value, name) <= 2 {
+			if meant == "" && strings.HasPrefix(f.key.Value, "AWS_") && f.key.Value != name && words.Distance(f.key.Value, name) <= 2 {
 				meant = name
 			}
 		}
