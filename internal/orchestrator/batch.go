@@ -85,7 +85,8 @@ func (b *batcher[K, V]) join(ctx context.Context, key K) *question[K, V] {
 func (b *batcher[K, V]) leave(ctx context.Context, q *question[K, V]) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	q.callers = slices.DeleteFunc(q.callers, func(c context.Context) bool { return c == ctx })
+	at := slices.Index(q.callers, ctx) // several may have the same context: each leaves for itself
+	q.callers = slices.Delete(q.callers, at, at+1)
 	if len(q.callers) > 0 {
 		return false
 	}
