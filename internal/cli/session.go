@@ -57,19 +57,6 @@ func withSession(ctx context.Context, g *globals, do func(context.Context, *sess
 	return nil
 }
 
-// reading opens a session for a command that only reads.
-func reading(ctx context.Context, g *globals, do func(*session, *release.Pipeline) error) error {
-	s, err := openSession(ctx, g)
-	if err != nil {
-		return err
-	}
-	p, err := s.pipeline(ctx, noBuilder)
-	if err != nil {
-		return err
-	}
-	return do(s, p)
-}
-
 // openSession reads the config, finds the target and connects to it.
 func openSession(ctx context.Context, g *globals) (*session, error) {
 	s := &session{globals: g, log: g.logger(), mask: &report.Mask{}}
