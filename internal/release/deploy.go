@@ -25,7 +25,7 @@ func (p *Pipeline) Deploy(ctx context.Context, req DeployRequest) Result {
 			return err
 		}
 		r.image(image)
-		if err := r.check(ctx, CheckRequest{Target: req.Target, Platforms: image.Platforms}); err != nil {
+		if err := r.preflight(ctx, CheckRequest{Target: req.Target, Platforms: image.Platforms}); err != nil {
 			return err
 		}
 		if req.DryRun {

@@ -117,36 +117,6 @@ func (r *run) image(i Image) {
 	}
 }
 
-// check runs the pre-flight findings and refuses when one is an error.
-func (r *run) check(ctx context.Context, req CheckRequest) error {
-	return r.phase(ctx, PhaseCheck, "what would break the deploy to "+req.Target.Name, nil,
-		func(ctx context.Context) (string, bool, error) {
-			findings, err := r.Checker.Check(ctx, req)
-			if err != nil {
-				return "", false, asFailure(ctx, err, OutcomeRefused, ExitCheck)
-			}
-			errorCount, others, first := 0, 0, ""
-			for _, f := range findings {
-				r.Emit(Found{f})
-				if f.Severity != SeverityError {
-					others++
-					continue
-				}
-				if errorCount == 0 {
-					first = f.Code + ": " + f.Problem
-				}
-				errorCount++
-			}
-			switch {
-			case errorCount > 1:
-				return "", false, failf(OutcomeRefused, ExitCheck, "check found %d errors, the first: %s; nothing was touched", errorCount, first)
-			case errorCount == 1:
-				return "", false, failf(OutcomeRefused, ExitCheck, "check: %s; nothing was touched", first)
-			}
-			return countWords(others, "remark"), false, nil
-		})
-}
-
 func countWords(n int, noun string) string {
 	switch n {
 	case 0:

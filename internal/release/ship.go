@@ -31,7 +31,7 @@ func (p *Pipeline) Ship(ctx context.Context, req ShipRequest) Result {
 }
 
 func (r *run) ship(ctx context.Context, req ShipRequest) error {
-	if err := r.check(ctx, CheckRequest{Target: req.Target, Platforms: req.Build.Platforms}); err != nil {
+	if err := r.preflight(ctx, CheckRequest{Target: req.Target, Platforms: req.Build.Platforms, Commit: req.Commit, ContextDir: req.Build.ContextDir, Dockerfile: req.Build.Dockerfile}); err != nil {
 		return err
 	}
 	image, err := r.obtain(ctx, req)

@@ -251,11 +251,12 @@ func (w *world) Observe(_ context.Context, _ string, r Rollout) (Observation, er
 		o.Tasks = append(o.Tasks, crashedTask("x", 1), crashedTask("y", 1))
 		status = statusInProgress
 	}
-	if status == "crashed" { // after ECS had called it successful
+	switch status {
+	case "crashed": // after ECS had called it successful
 		o.Failed = 2
 		o.Tasks = append(o.Tasks, crashedTask("x", 1), crashedTask("y", 1))
 		status, w.runs[ro.service] = statusSuccessful, ""
-	} else if status == statusSuccessful {
+	case statusSuccessful:
 		w.runs[ro.service] = ro.digest
 	}
 	if status == statusRollbackSuccessful {
