@@ -137,6 +137,8 @@ func (e *credentialsError) Unwrap() error { return e.err }
 func (e *credentialsError) explain() (message, cure string) {
 	text := strings.ToLower(e.err.Error())
 	switch {
+	case errors.Is(e.err, errNoIdentity):
+		return "the role cannot be taken: " + errNoIdentity.Error(), ""
 	case strings.Contains(text, "sso"):
 		return "the AWS sign-in of profile " + e.source.profile + " has expired or never took place",
 			"aws sso login --profile " + e.source.profile

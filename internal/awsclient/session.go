@@ -22,6 +22,9 @@ type Config struct {
 	// AccessKeyID and SecretAccessKey are fixed credentials, for the local target. Together with Endpoint nothing of the
 	// user's AWS configuration is read: a broken one must not stand in the way of a rehearsal.
 	AccessKeyID, SecretAccessKey string
+	// Role is the ARN of a role to take: inside GitHub Actions with the job's own identity, elsewhere with the credentials
+	// that are there; empty: the credentials are used as they are.
+	Role string
 	// Paced keeps to AWS's rates also where the endpoint is on this machine, because whoever answers there enforces them.
 	Paced bool
 	// Log is for operators: retries, at level info. nil: none.
@@ -97,6 +100,13 @@ func (c Config) load(ctx context.Context) (aws.Config, error) {
 	loaded, err := awsconfig.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return aws.Config{}, configError(err)
+	}
+	if c.Role != "" {
+		base := loaded
+		if c.Endpoint != "" {
+			base.BaseEndpoint = &c.Endpoint
+		}
+		loaded.Credentials = c.assume(base)
 	}
 	if c.Endpoint != "" {
 		// The service clients look into these sources for AWS_ENDPOINT_URL_<SERVICE>, which would win over Endpoint.

@@ -134,7 +134,7 @@ func (g *globals) logger() *slog.Logger {
 }
 
 func (s *session) awsConfig() awsclient.Config {
-	c := awsclient.Config{Region: s.plain.Region, Log: s.log}
+	c := awsclient.Config{Region: s.plain.Region, Role: s.plain.Role, Log: s.log}
 	if s.plain.Local {
 		c.Endpoint, c.AccessKeyID, c.SecretAccessKey = s.local.Endpoint, s.local.AccessKeyID, s.local.SecretAccessKey
 		c.Paced = s.local.Rates != ""

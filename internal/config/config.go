@@ -84,6 +84,7 @@ type Target struct {
 	Name        string
 	Local       bool // the local AWS
 	Region      string
+	Role        string // ARN of the role to take; empty: the credentials are used as they are
 	Registry    string // HOST[:PORT]; empty: the account's own, or the local AWS's
 	Cluster     string
 	Services    []string // never empty

@@ -73,6 +73,7 @@ func targetKeys(t *targetEntry) []key {
 	keys := []key{
 		{"region", !t.Local, text(&t.Region, regionRule)},
 		{"registry", false, registry(t)},
+		{"role", false, text(&t.Role, roleRule)},
 		{"cluster", !t.Local, text(&t.Cluster, clusterRule)},
 		{"services", !t.Local, textList(&t.Services, serviceRule)},
 		{"strategy", false, oneOf(&t.Strategy, StrategyLatest, StrategyPinned)},
@@ -89,6 +90,9 @@ func targetKeys(t *targetEntry) []key {
 	if t.Local {
 		keys[1].read = func(d *decoder, at position, _ ast.Node) {
 			d.fail(at, "remove it", `target "local" has the local AWS's own registry`)
+		}
+		keys[2].read = func(d *decoder, at position, _ ast.Node) {
+			d.fail(at, "remove it", `target "local" has keys of its own, and no roles`)
 		}
 	}
 	return keys

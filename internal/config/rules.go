@@ -28,6 +28,9 @@ var (
 		expect: "expected an ECS service name: letters, digits, hyphens and underscores, at most 255"}
 	regionRule = rule{pattern: `^[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}$`,
 		expect: "expected an AWS region such as us-east-1 or eu-central-1"}
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+	roleRule = rule{pattern: `^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`, max: 2048,
+		expect: "expected the ARN of an IAM role, such as arn:aws:iam::123456789012:role/deployer"}
 	targetRule = rule{pattern: `^[a-z][a-z0-9_-]*$`, max: 63,
 		expect: "expected a target name: lower-case letters, digits, hyphens and underscores, starting with a letter"}
 	platformRule = rule{pattern: `^linux/(?:amd64|arm64)$`,

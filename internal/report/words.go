@@ -70,6 +70,12 @@ func rolloutText(e release.Event, verbose bool) string {
 		}
 		return fmt.Sprintf("%s %s %s → %s", e.Service, verb, orNothing(e.From), e.To.Short())
 	case release.ChangesFound:
+		switch e.Relation {
+		case release.RelationFirst, release.RelationUnknown, release.RelationUnrelated:
+			return e.Summary()
+		case release.RelationSame:
+			return "brings no other commit"
+		}
 		return "brings " + e.Summary()
 	case release.DefinitionChange:
 		return differenceText(e)
