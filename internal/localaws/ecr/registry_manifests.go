@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -146,17 +145,15 @@ func (g *registry) listReferrers(v visit) error {
 		return err
 	}
 	wanted := v.r.URL.Query()["artifactType"]
-	found := []descriptor{}
-	err = g.backend.images.Each(v.at.child(""), func(_ string, i image) error {
-		if i.Subject == string(subject) && (len(wanted) == 0 || slices.Contains(wanted, i.ArtifactType)) {
-			found = append(found, descriptor{
-				MediaType: i.MediaType, Digest: i.Digest, Size: i.ManifestSize, ArtifactType: i.ArtifactType, Annotations: i.Annotations,
-			})
-		}
-		return nil
-	})
+	images, err := g.backend.referrers(v.at, string(subject), wanted)
 	if err != nil {
 		return err
+	}
+	found := []descriptor{}
+	for _, i := range images {
+		found = append(found, descriptor{
+			MediaType: i.MediaType, Digest: i.Digest, Size: i.ManifestSize, ArtifactType: i.ArtifactType, Annotations: i.Annotations,
+		})
 	}
 	if len(wanted) > 0 {
 		v.w.Header().Set("Oci-Filters-Applied", "artifactType")
