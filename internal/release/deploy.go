@@ -28,6 +28,9 @@ func (p *Pipeline) Deploy(ctx context.Context, req DeployRequest) Result {
 		if err := r.preflight(ctx, CheckRequest{Target: req.Target, Platforms: image.Platforms}); err != nil {
 			return err
 		}
+		if err := r.requireSignature(ctx, req.Target, image); err != nil {
+			return err
+		}
 		if req.DryRun {
 			return r.plan(ctx, req.Target, image)
 		}

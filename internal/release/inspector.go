@@ -46,7 +46,8 @@ type ServiceReader interface {
 type Inspector struct {
 	Registry     ImageReader
 	Orchestrator ServiceReader
-	Commits      Commits // nil: no local history
+	Commits      Commits           // nil: no local history
+	Attestations AttestationReader // nil: what is attached to images is not looked at
 	// ServiceURL tells where a service answers, when that is known.
 	ServiceURL func(ctx context.Context, service string) string
 

@@ -14,6 +14,7 @@ type Pipeline struct {
 	Registry     Registry
 	Orchestrator Orchestrator
 	Checker      Checker
+	Trust        Trust
 	Emit         Emit
 	// PollMin and PollMax bound the time between two looks at a rollout: short while things move, longer while they don't.
 	PollMin, PollMax time.Duration
@@ -44,6 +45,7 @@ type run struct {
 	backwards  bool   // the release goes back to an earlier image
 	touched    bool   // something on the target was changed, or may have been
 	tagStays   bool   // the release tag is immutable and stays where it is
+	built      buildRecord
 	result     Result
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -39,6 +40,9 @@ func (r *run) ship(ctx context.Context, req ShipRequest) error {
 		return err
 	}
 	r.image(image)
+	if err := r.requireSignature(ctx, req.Target, image); err != nil {
+		return err
+	}
 	if req.DryRun {
 		return r.plan(ctx, req.Target, image)
 	}
@@ -77,12 +81,21 @@ func (r *run) obtain(ctx context.Context, req ShipRequest) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
+	if err := r.prepareAttester(ctx, req); err != nil {
+		return Image{}, err
+	}
 	if !req.Commit.Dirty && !req.Rebuild {
 		image, err := r.Registry.Image(ctx, req.Target.Repository, ImageTag(req.Commit, ""))
 		if err == nil {
-			return image, r.reuse(ctx, req, image)
-		}
-		if !notFound(err) {
+			asItIs, err := r.takeAsItIs(ctx, req, image)
+			if err != nil {
+				return Image{}, err
+			}
+			if asItIs {
+				return image, r.reuse(ctx, req, image)
+			}
+			req.Rebuild = true
+		} else if !notFound(err) {
 			return Image{}, asFailure(ctx, fmt.Errorf("look for the commit's image: %w", err), OutcomeFailed, ExitBuild)
 		}
 	}
@@ -165,13 +178,14 @@ func (r *run) build(ctx context.Context, req ShipRequest, build BuildRequest) (i
 	platforms := strings.Join(build.Platforms, ", ")
 	about := "commit " + req.Commit.Short() + " for " + orElse(platforms, "this machine") + " with " + r.Builder.Name()
 	err = r.phase(ctx, PhaseBuild, about, buildByHand(build, req.Commit), func(ctx context.Context) (string, bool, error) {
+		counted := &stepCounter{emit: r.built.watch(r.Emit)}
 		if req.Prepare != nil {
 			if err := req.Prepare(ctx, r.Emit); err != nil {
 				return "", false, asFailure(ctx, err, OutcomeFailed, ExitBuild)
 			}
 		}
-		counted := &stepCounter{emit: r.Emit}
 		image, err = r.Builder.Build(ctx, build, counted.Emit)
+		r.built.finished = time.Now()
 		if err != nil {
 			return "", false, asFailure(ctx, err, OutcomeFailed, ExitBuild)
 		}
@@ -205,7 +219,7 @@ func (r *run) push(ctx context.Context, req ShipRequest, build BuildRequest, bui
 		func(ctx context.Context) (string, bool, error) {
 			image, err = r.Registry.Image(ctx, req.Target.Repository, tag)
 			if err == nil && image.Digest == built.Digest {
-				return "nothing to push: the registry has " + tag, true, nil
+				return r.attach(ctx, req, build, image, "nothing to push: the registry has "+tag, true)
 			}
 			if err == nil && req.Rebuild {
 				return "", false, failf(OutcomeRefused, ExitBuild,
@@ -223,7 +237,7 @@ func (r *run) push(ctx context.Context, req ShipRequest, build BuildRequest, bui
 			if image.Digest != built.Digest {
 				return "", false, failf(OutcomeFailed, ExitBuild, "the registry's %s is %s, but %s was built", tag, image.Digest, built.Digest)
 			}
-			return tag, false, nil
+			return r.attach(ctx, req, build, image, tag, false)
 		})
 	return image, err
 }

@@ -23,6 +23,8 @@ type Trace struct {
 	Tasks       []TraceTask    `json:"tasks"`            // that run it, then those that stopped within about an hour
 	Also        []Sibling      `json:"also,omitempty"`   // other images of the same commit
 	Notes       []string       `json:"notes,omitempty"`  // what else the reference could have meant
+	// Attestations is what is attached to the image: provenance, an SBOM, signatures.
+	Attestations []Attestation `json:"attestations,omitempty"`
 }
 
 // TraceTask is one task of a Trace.
@@ -77,6 +79,7 @@ func (s *search) trace(ctx context.Context, found lead) (Trace, error) {
 		trace.Image = Image{Repository: s.t.Repository, Digest: d}
 	}
 	trace.Commit, trace.Dirty, _ = ParseRevision(trace.Image.Labels[LabelRevision])
+	trace.Attestations = s.i.attestations(ctx, s.t, trace.Image, trace.Gone)
 	for _, e := range s.entries {
 		if e.Digest == d {
 			trace.Deployments = append(trace.Deployments, e)
