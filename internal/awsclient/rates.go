@@ -125,6 +125,7 @@ var categories = map[string]category{
 	"ECR.CreateRepository":           ecrModify,
 	"ECR.BatchDeleteImage":           ecrModify,
 	"ECR.DescribeImages":             ecrRead,
+	"ECR.ListImageReferrers":         ecrRead,
 	"ECR.DescribeRepositories":       ecrRead,
 	"ECR.GetLifecyclePolicy":         ecrRead,
 	"ECR.BatchGetImage":              ecrGet,
