@@ -71,6 +71,27 @@ type Image struct {
 	Cache      string            // one of the Cache constants
 	Args       map[string]string // build arguments beside COMMIT and SOURCE_DATE_EPOCH, which every build gets
 	Prepare    *Prepare          // nil: nothing to do before the build
+	Provenance bool              // attach how the image was built
+	SBOM       bool              // attach what is in it
+	Sign       *Sign             // nil: nothing is signed
+}
+
+// Sign says what signs an image and what is attached to it.
+type Sign struct {
+	// Key is a private key: an absolute path, or env://NAME. Empty: keyless, with an identity token.
+	Key string
+	// SigningConfig and TrustedRoot describe a Sigstore instance of one's own; absolute paths. Empty: the public one.
+	SigningConfig string
+	TrustedRoot   string
+}
+
+// RequireSignature says whose signature an image must bear to be deployed.
+type RequireSignature struct {
+	// Key is a public key: an absolute path, or env://NAME. Empty: a keyless signature of Identity.
+	Key         string
+	Identity    string // whom the certificate must name; * stands for any characters
+	Issuer      string // who says so: https://token.actions.githubusercontent.com
+	TrustedRoot string // of a Sigstore instance of one's own; empty: the public one
 }
 
 // Prepare is a program that runs before the build, in Image.Context, to make what the Dockerfile copies.
@@ -95,6 +116,8 @@ type Target struct {
 	GiveUpAfter int           // tasks that may stop for one and the same fatal reason before a rollout is given up
 	Migrate     *Migrate      // nil: no migration
 	Definitions map[string]Definition
+	// RequireSignature is nil when an image may be deployed without.
+	RequireSignature *RequireSignature
 }
 
 // Migrate is a one-off task that must succeed before any service changes.
@@ -131,7 +154,7 @@ func Load(path string, env func(string) (string, bool)) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{File: path, Dir: filepath.Dir(abs)}
+	c := &Config{File: path, Dir: filepath.Dir(abs), Image: Image{Provenance: true}}
 	d := newDecoder(path, source, env)
 	d.decode(c)
 	if len(d.errs) > 0 {

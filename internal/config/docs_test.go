@@ -30,7 +30,7 @@ func TestDocsAreTrue(t *testing.T) {
 	}
 	for _, keys := range [][]key{
 		configKeys(&Config{}), imageKeys(&Image{}), prepareKeys(&Prepare{}), targetKeys(&targetEntry{}),
-		migrateKeys(&Migrate{}), definitionKeys(&Definition{}),
+		migrateKeys(&Migrate{}), definitionKeys(&Definition{}), signKeys(&Sign{}), requirementKeys(&RequireSignature{}),
 	} {
 		for _, k := range keys {
 			if !regexp.MustCompile(`[\s{]` + k.name + `:`).MatchString("\n" + all) {

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // finish fills in defaults, resolves paths and checks what one key says about another.
@@ -21,6 +22,9 @@ func (d *decoder) finish(c *Config) {
 		t := c.targets[name]
 		d.finishRegistry(t)
 		finishTarget(&t.Target)
+		if r := t.RequireSignature; r != nil {
+			r.Key, r.TrustedRoot = c.resolveKey(r.Key), c.resolveKey(r.TrustedRoot)
+		}
 		if clean {
 			d.compareRegistry(t, c.Image.Repository)
 			d.compareDefinitions(t)
@@ -41,6 +45,9 @@ func finishImage(c *Config) {
 	i.Cache = orDefault(i.Cache, CacheRegistry)
 	if len(i.Platforms) == 0 {
 		i.Platforms = []string{DefaultPlatform}
+	}
+	if s := i.Sign; s != nil {
+		s.Key, s.SigningConfig, s.TrustedRoot = c.resolveKey(s.Key), c.resolveKey(s.SigningConfig), c.resolveKey(s.TrustedRoot)
 	}
 }
 
@@ -90,6 +97,14 @@ func finishDefinitions(c *Config, t *targetEntry) {
 		}
 		t.Definitions[service] = Definition{TaskDefinition: c.resolve(def.TaskDefinition), Service: c.resolve(def.Service)}
 	}
+}
+
+// resolveKey makes a path absolute that may be left out, or name an environment variable.
+func (c *Config) resolveKey(path string) string {
+	if path == "" || strings.HasPrefix(path, "env://") {
+		return path
+	}
+	return c.resolve(path)
 }
 
 // resolve makes a path of the file absolute.

@@ -31,6 +31,78 @@ func imageKeys(i *Image) []key {
 			i.Prepare = &Prepare{}
 			d.object(` in "prepare"`, prepareKeys(i.Prepare))(d, at, value)
 		}},
+		{"provenance", false, boolean(&i.Provenance)},
+		{"sbom", false, boolean(&i.SBOM)},
+		{"sign", false, signing(&i.Sign)},
+	}
+}
+
+// keyless is the word for signing without a key.
+const keyless = "keyless"
+
+// signing reads the word keyless, or a mapping.
+func signing(into **Sign) reader {
+	return func(d *decoder, at position, value ast.Node) {
+		s := &Sign{}
+		if word, isText := value.(*ast.StringNode); isText {
+			if word.Value != keyless {
+				d.fail(start(value), "expected keyless, or {key: cosign.key}", "%s is not possible here", strconv.Quote(abbreviate(word.Value)))
+				return
+			}
+			*into = s
+			return
+		}
+		before := len(d.errs)
+		d.object(` in "sign"`, signKeys(s))(d, at, value)
+		if len(d.errs) > before {
+			return
+		}
+		own := s.SigningConfig != "" || s.TrustedRoot != ""
+		switch {
+		case s.Key != "" && own:
+			d.fail(at, "a key needs no Sigstore instance: remove one of the two", `"key" and an instance of one's own exclude each other in "sign"`)
+		case s.Key == "" && (s.SigningConfig == "" || s.TrustedRoot == ""):
+			d.fail(at, "expected a key, or both signing_config and trusted_root, or the word keyless for the public instance", `"sign" does not say what signs`)
+		default:
+			*into = s
+		}
+	}
+}
+
+func signKeys(s *Sign) []key {
+	return []key{
+		{"key", false, text(&s.Key, keyRule)},
+		{"signing_config", false, text(&s.SigningConfig, pathRule)},
+		{"trusted_root", false, text(&s.TrustedRoot, pathRule)},
+	}
+}
+
+// requirement reads whose signature counts: a key's, or an identity's.
+func requirement(into **RequireSignature) reader {
+	return func(d *decoder, at position, value ast.Node) {
+		r := &RequireSignature{}
+		before := len(d.errs)
+		d.object(` in "require_signature"`, requirementKeys(r))(d, at, value)
+		if len(d.errs) > before {
+			return
+		}
+		switch {
+		case r.Key != "" && (r.Identity != "" || r.Issuer != "" || r.TrustedRoot != ""):
+			d.fail(at, "a key says it all: remove the others, or the key", `"key" and an identity exclude each other in "require_signature"`)
+		case r.Key == "" && (r.Identity == "" || r.Issuer == ""):
+			d.fail(at, "expected {key: cosign.pub}, or {identity: …, issuer: …}", `"require_signature" does not say whose signature`)
+		default:
+			*into = r
+		}
+	}
+}
+
+func requirementKeys(r *RequireSignature) []key {
+	return []key{
+		{"key", false, text(&r.Key, keyRule)},
+		{"identity", false, text(&r.Identity, identityRule)},
+		{"issuer", false, text(&r.Issuer, issuerRule)},
+		{"trusted_root", false, text(&r.TrustedRoot, pathRule)},
 	}
 }
 
@@ -86,6 +158,7 @@ func targetKeys(t *targetEntry) []key {
 		{"order", false, oneOf(&t.Order, OrderTogether, OrderInTurn)},
 		{"give_up_after", false, count(&t.GiveUpAfter, 1, 100)},
 		{"definitions", false, definitions(t)},
+		{"require_signature", false, requirement(&t.RequireSignature)},
 	}
 	if t.Local {
 		keys[1].read = func(d *decoder, at position, _ ast.Node) {

@@ -109,6 +109,8 @@ func TestLoadFull(t *testing.T) {
 				Command: []string{"go", "build", "-ldflags=-s -w", "-o", "bin/app", "."},
 				Env:     map[string]string{"CGO_ENABLED": "0"},
 			},
+			SBOM: true,
+			Sign: &Sign{Key: filepath.Join(dir, "keys/cosign.key")},
 		},
 	}
 	if diff := cmp.Diff(want, c, cmpopts.IgnoreUnexported(Config{})); diff != "" {
@@ -127,6 +129,10 @@ func TestLoadFull(t *testing.T) {
 			"medusa-server": {filepath.Join(dir, "ecs/medusa-server.task-definition.json"), filepath.Join(dir, "ecs/medusa-server.service.json")},
 			"medusa-worker": {filepath.Join(dir, "worker/task.json"), filepath.Join(dir, "worker/service.json")},
 		},
+		RequireSignature: &RequireSignature{
+			Identity: "https://github.com/acme/shop/.github/workflows/deploy.yml@refs/heads/*", Issuer: "https://token.actions.githubusercontent.com",
+			TrustedRoot: filepath.Join(dir, "sigstore/trusted_root.json"),
+		},
 	}
 	if diff := cmp.Diff(wantTarget, production); diff != "" {
 		t.Errorf("production (-want +got):\n%s", diff)
@@ -134,6 +140,9 @@ func TestLoadFull(t *testing.T) {
 	local, err := c.Target("local")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r := local.RequireSignature; r == nil || *r != (RequireSignature{Key: "env://COSIGN_PUBLIC_KEY"}) {
+		t.Errorf("local requires %+v", r)
 	}
 	if !local.Local || local.Cluster != "shop" || local.Timeout != 90*time.Second || local.Migrate.Timeout != DefaultMigrateTimeout {
 		t.Errorf("local = %+v", local)
@@ -148,7 +157,7 @@ func TestLoadDefaults(t *testing.T) {
 		}
 		want := Image{
 			Repository: c.App, Context: c.Dir, Dockerfile: filepath.Join(c.Dir, "Dockerfile"),
-			Platforms: []string{"linux/amd64"}, Cache: CacheRegistry,
+			Platforms: []string{"linux/amd64"}, Cache: CacheRegistry, Provenance: true,
 		}
 		if diff := cmp.Diff(want, c.Image); diff != "" {
 			t.Errorf("%s: image (-want +got):\n%s", path, diff)
@@ -257,4 +266,26 @@ func FuzzLoad(f *testing.F) {
 		}
 		checkErrors(t, path, errs)
 	})
+}
+
+// TestSigning: the two ways to sign without a key, and what is on when nothing is said.
+func TestSigning(t *testing.T) {
+	dir, err := filepath.Abs("testdata/good")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]Image{
+		"smallest.yaml":     {Provenance: true},
+		"keyless.yaml":      {Provenance: true, Sign: &Sign{}},
+		"own-instance.yaml": {Provenance: true, Sign: &Sign{SigningConfig: filepath.Join(dir, "sigstore/signing_config.json"), TrustedRoot: filepath.Join(dir, "sigstore/trusted_root.json")}},
+	} {
+		c, err := Load("testdata/good/"+file, environment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := Image{Provenance: c.Image.Provenance, SBOM: c.Image.SBOM, Sign: c.Image.Sign}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+	}
 }

@@ -39,6 +39,12 @@ var (
 			"arm64": "linux/arm64", "aarch64": "linux/arm64", "linux/aarch64": "linux/arm64", "linux/arm64/v8": "linux/arm64"}}
 	stageRule = rule{pattern: `^[A-Za-z][A-Za-z0-9_.-]*$`, max: 128,
 		expect: "expected the name of a stage of the Dockerfile (FROM … AS name)"}
+	keyRule = rule{pattern: `^(?:env://[A-Za-z_][A-Za-z0-9_]*|[^:]+)$`, max: 4096,
+		expect: "expected the path of a key, relative to this file's directory, or env://NAME"}
+	identityRule = rule{pattern: `^[^\s*][^\s]*$`, max: 2048,
+		expect: "expected whom the certificate names, such as https://github.com/ORG/REPO/.github/workflows/deploy.yml@refs/heads/main; * stands for any characters, but not for the first"}
+	issuerRule = rule{pattern: `^https?://[^\s]+$`, max: 2048,
+		expect: "expected the URL of the identity provider, such as https://token.actions.githubusercontent.com"}
 	pathRule     = rule{pattern: `^[^\x00]+$`, max: 4096, expect: "expected a path, relative to this file's directory"}
 	variableRule = rule{pattern: `^[A-Za-z_][A-Za-z0-9_]*$`,
 		expect: "expected a variable name: letters, digits and underscores, not starting with a digit"}

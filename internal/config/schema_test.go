@@ -61,6 +61,8 @@ func TestSchemaHasTheParsersKeys(t *testing.T) {
 		"local":      {root.Defs["local"], local},
 		"migrate":    {root.Defs["migrate"], migrateKeys(&Migrate{})},
 		"definition": {root.Defs["definition"], definitionKeys(&Definition{})},
+		"sign":       {root.Defs["sign"], signKeys(&Sign{})},
+		"require":    {root.Defs["require_signature"], requirementKeys(&RequireSignature{})},
 	} {
 		var known, required []string
 		for _, k := range pair.keys {
@@ -93,6 +95,9 @@ func TestSchemaHasTheParsersRules(t *testing.T) {
 		"region":     {defs["region"], regionRule},
 		"cluster":    {defs["cluster"], clusterRule},
 		"service":    {*defs["services"].Items, serviceRule},
+		"key":        {defs["key"], keyRule},
+		"identity":   {defs["require_signature"].Properties["identity"], identityRule},
+		"issuer":     {defs["require_signature"].Properties["issuer"], issuerRule},
 	} {
 		got := rule{pattern: pair.schema.Pattern, min: pair.schema.MinLength, max: pair.schema.MaxLength}
 		want := rule{pattern: pair.rule.pattern, min: pair.rule.min, max: pair.rule.max}
@@ -103,6 +108,8 @@ func TestSchemaHasTheParsersRules(t *testing.T) {
 	local := defs["local"].Properties
 	for name, pair := range map[string]struct{ schema, parser any }{
 		"cache":           {image["cache"].Default, CacheRegistry},
+		"provenance":      {image["provenance"].Default, true},
+		"sbom":            {image["sbom"].Default, false},
 		"platforms":       {image["platforms"].Default, []any{DefaultPlatform}},
 		"strategy":        {defs["strategy"].Default, StrategyLatest},
 		"region":          {local["region"].Default, DefaultRegion},

@@ -54,5 +54,9 @@ func (t *targetEntry) clone() Target {
 		m.Command = slices.Clone(m.Command)
 		out.Migrate = &m
 	}
+	if t.RequireSignature != nil {
+		r := *t.RequireSignature
+		out.RequireSignature = &r
+	}
 	return out
 }

@@ -77,11 +77,12 @@ func TestTargetIsACopy(t *testing.T) {
 	}
 	first.Services[0], first.Migrate.Command[0] = "changed", "changed"
 	delete(first.Definitions, "medusa-server")
+	first.RequireSignature.Issuer = "changed"
 	second, err := c.Target("production")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if second.Services[0] != "medusa-server" || second.Migrate.Command[0] != "npx" || len(second.Definitions) != 2 {
+	if second.Services[0] != "medusa-server" || second.Migrate.Command[0] != "npx" || len(second.Definitions) != 2 || second.RequireSignature.Issuer == "changed" {
 		t.Errorf("a caller changed the config: %+v", second)
 	}
 }

@@ -132,6 +132,21 @@ func duration(into *time.Duration) reader {
 	}
 }
 
+// boolean reads true or false. Other words for them are texts to some readers of YAML.
+func boolean(into *bool) reader {
+	return func(d *decoder, at position, value ast.Node) {
+		if !d.plain(value) {
+			return
+		}
+		n, ok := value.(*ast.BoolNode)
+		if !ok {
+			d.wrongType(at, value, "true or false")
+			return
+		}
+		*into = n.Value
+	}
+}
+
 // count reads a whole number within bounds.
 func count(into *int, least, most int) reader {
 	return func(d *decoder, at position, value ast.Node) {
