@@ -14,13 +14,15 @@ import (
 
 func newDeploy(g *globals) *cobra.Command {
 	var apply, dryRun bool
+	var signature *requiredSignature
 	cmd := &cobra.Command{
 		Use:   "deploy [COMMIT|TAG|DIGEST]",
 		Short: "deploy and verify an image that the registry has",
 		Long:  "deploy moves :latest to an image that is in the registry already, starts the rollouts and verifies them.\nWithout an argument it takes the commit you are on.",
 		Example: `  medusa-deploy deploy
   medusa-deploy deploy v1.4.0
-  medusa-deploy deploy sha256:4f5e…`,
+  medusa-deploy deploy sha256:4f5e…
+  medusa-deploy deploy --require-signature`,
 		Args: maxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withSession(cmd.Context(), g, func(ctx context.Context, s *session) (release.Result, error) {
@@ -35,12 +37,16 @@ func newDeploy(g *globals) *cobra.Command {
 				if err != nil {
 					return release.Result{}, err
 				}
+				if p.Trust.Verifier, err = s.verifier(signature); err != nil {
+					return release.Result{}, err
+				}
 				return p.Deploy(ctx, release.DeployRequest{Target: s.target, Ref: s.resolveRef(ctx, ref), DryRun: dryRun}), nil
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
 	addApply(cmd, &apply)
+	signature = addRequireSignature(cmd)
 	return cmd
 }
 

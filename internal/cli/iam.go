@@ -150,6 +150,7 @@ func (g *globals) iamNeeds(ctx context.Context, account string, apply bool) (iam
 		Partition: partition(t.Region), Account: account, Region: t.Region, RegistryAccount: account, RegistryRegion: t.Region,
 		Repository: c.Image.Repository, Cluster: t.Cluster, Services: t.Services,
 		Pinned: t.Strategy == config.StrategyPinned, Migrate: t.Migrate != nil, Apply: apply,
+		Attest: c.Image.Provenance || c.Image.SBOM || c.Image.Sign != nil || t.RequireSignature != nil,
 	}
 	if m := registryHost.FindStringSubmatch(t.Registry); m != nil {
 		n.RegistryAccount, n.RegistryRegion = m[1], m[2]

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/git"
+	"github.com/medusa-deploy/medusa-deploy/internal/provenance"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 	"github.com/medusa-deploy/medusa-deploy/internal/report"
 )
@@ -18,6 +19,7 @@ func inspecting(ctx context.Context, g *globals, do func(*session, *release.Insp
 	}
 	err = do(s, &release.Inspector{
 		Registry: s.registry, Orchestrator: s.ecs, Commits: git.Repository{Dir: s.config.Dir}, ServiceURL: s.serviceURL,
+		Attestations: provenance.NewReader(s.registry),
 	})
 	if closeErr := s.face.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("write the output: %w", closeErr)

@@ -238,6 +238,9 @@ func (s *session) pipeline(ctx context.Context, need builderNeed) (*release.Pipe
 			return nil, err
 		}
 		p.Builder = builder
+		if p.Trust.Attester, err = s.attester(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
 }

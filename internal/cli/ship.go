@@ -6,18 +6,21 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/childenv"
 	"github.com/medusa-deploy/medusa-deploy/internal/config"
 	"github.com/medusa-deploy/medusa-deploy/internal/git"
+	"github.com/medusa-deploy/medusa-deploy/internal/provenance"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 	"github.com/spf13/cobra"
 )
 
 func newShip(g *globals) *cobra.Command {
 	var rebuild, dryRun, apply bool
+	var signature *requiredSignature
 	cmd := &cobra.Command{
 		Use:   "ship",
 		Short: "build, push, deploy and verify the commit you are on",
@@ -43,6 +46,9 @@ Running it again is always safe: what is done already is not done twice.`,
 				if err != nil {
 					return release.Result{}, err
 				}
+				if p.Trust.Verifier, err = s.verifier(signature); err != nil {
+					return release.Result{}, err
+				}
 				return p.Ship(ctx, req), nil
 			})
 		},
@@ -50,6 +56,7 @@ Running it again is always safe: what is done already is not done twice.`,
 	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "build although the registry has the commit's image")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
 	addApply(cmd, &apply)
+	signature = addRequireSignature(cmd)
 	return cmd
 }
 
@@ -109,19 +116,28 @@ func (s *session) shipRequest(ctx context.Context, rebuild, dryRun bool) (releas
 	}
 	if image.Prepare != nil {
 		req.Prepare = func(ctx context.Context, emit release.Emit) error {
-			return prepare(ctx, image.Context, image.Prepare, emit)
+			return prepare(ctx, image.Context, image.Prepare, image.Sign, emit)
 		}
 	}
 	return req, nil
 }
 
+// withoutKey takes the variable that holds the signing key out of an environment.
+func withoutKey(environment []string, sign *config.Sign) []string {
+	if sign == nil {
+		return environment
+	}
+	name, inVariable := strings.CutPrefix(sign.Key, provenance.InVariable)
+	return slices.DeleteFunc(environment, func(pair string) bool { return inVariable && strings.HasPrefix(pair, name+"=") })
+}
+
 // prepare runs the config's image.prepare command in the build context.
-func prepare(ctx context.Context, dir string, p *config.Prepare, emit release.Emit) error {
+func prepare(ctx context.Context, dir string, p *config.Prepare, sign *config.Sign, emit release.Emit) error {
 	step := release.BuildStep{ID: "prepare", Name: "prepare: " + strings.Join(p.Command, " "), State: "started"}
 	emit(step)
 	command := exec.CommandContext(ctx, p.Command[0], p.Command[1:]...)
 	command.Dir = dir
-	command.Env = childenv.ForBuild(os.Environ())
+	command.Env = withoutKey(childenv.ForBuild(os.Environ()), sign)
 	for name, value := range p.Env {
 		command.Env = append(command.Env, name+"="+value)
 	}

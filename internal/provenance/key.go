@@ -27,15 +27,15 @@ import (
 // PasswordVariable is the environment variable that opens an encrypted private key; cosign reads the same.
 const PasswordVariable = "COSIGN_PASSWORD"
 
-// environmentPrefix is how the field names a key that is the value of an environment variable.
-const environmentPrefix = "env://"
+// InVariable is how the field names a key that is the value of an environment variable.
+const InVariable = "env://"
 
 // LookupEnv reads an environment variable (os.LookupEnv).
 type LookupEnv func(name string) (string, bool)
 
 // readKey gives the PEM text that a path or env://NAME leads to. Its errors never show the text.
 func readKey(from string, env LookupEnv) ([]byte, error) {
-	if name, ok := strings.CutPrefix(from, environmentPrefix); ok {
+	if name, ok := strings.CutPrefix(from, InVariable); ok {
 		value, set := env(name)
 		if !set || strings.TrimSpace(value) == "" {
 			return nil, fmt.Errorf("environment variable %s is not set: it should hold the key itself, in PEM form", name)

@@ -50,7 +50,7 @@ func NewVerifier(store Store, r Requirement, env LookupEnv) (*Verifier, error) {
 
 // nameOf is how people know a key.
 func nameOf(key string) string {
-	if strings.HasPrefix(key, environmentPrefix) {
+	if strings.HasPrefix(key, InVariable) {
 		return key
 	}
 	return filepath.Base(key)
