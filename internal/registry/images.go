@@ -192,7 +192,7 @@ func add(image *release.Image, d types.ImageDetail) {
 	}
 }
 
-// List names all that a repository holds, the newest push first; release.ErrNotFound when there is no such repository.
+// List names all images that a repository holds, the newest push first, without what is attached to them; release.ErrNotFound when there is no such repository.
 func (r *Registry) List(ctx context.Context, repository string) ([]release.Held, error) {
 	var all []release.Held
 	in := &ecr.DescribeImagesInput{RegistryId: r.id, RepositoryName: &repository, MaxResults: aws.Int32(listPage)}
@@ -202,6 +202,9 @@ func (r *Registry) List(ctx context.Context, repository string) ([]release.Held,
 			return nil, wrap(missing(err), "list the images of %s", repository)
 		}
 		for _, d := range out.ImageDetails {
+			if d.SubjectManifestDigest != nil {
+				continue // it is no image: it is attached to one
+			}
 			media := aws.ToString(d.ImageManifestMediaType)
 			all = append(all, release.Held{
 				Digest: release.Digest(aws.ToString(d.ImageDigest)), Tags: slices.Sorted(slices.Values(d.ImageTags)),

@@ -216,6 +216,20 @@ func TestImagesTellsWhatFailed(t *testing.T) {
 	}
 }
 
+// TestListLeavesOutWhatIsAttached: a signature is no image, though ECR lists it as one.
+func TestListLeavesOutWhatIsAttached(t *testing.T) {
+	h := newHub(t)
+	image, signature := digestOf("image"), digestOf("signature")
+	h.On("DescribeImages", awstest.Always(awstest.Body{"imageDetails": []any{
+		awstest.Body{"imageDigest": image, "imagePushedAt": 1790000000},
+		awstest.Body{"imageDigest": signature, "imagePushedAt": 1790000001, "subjectManifestDigest": image, "artifactMediaType": "application/vnd.dev.sigstore.bundle.v0.3+json"},
+	}}))
+	got, err := h.registry(t).List(t.Context(), repository)
+	if err != nil || len(got) != 1 || string(got[0].Digest) != image {
+		t.Errorf("List = %v, %v", got, err)
+	}
+}
+
 func TestList(t *testing.T) {
 	h := newHub(t)
 	h.addImage(t, map[string]string{"a": "1"}, "amd64", "latest", "a")

@@ -13,7 +13,7 @@ type ImageReader interface {
 	Image(ctx context.Context, repository, reference string) (Image, error)
 	// Images gives many images by digest in few calls; those that the registry does not have are left out.
 	Images(ctx context.Context, repository string, digests []Digest) (map[Digest]Image, error)
-	// List names all that a repository holds, the newest push first; ErrNotFound when there is no such repository.
+	// List names all images that a repository holds, the newest push first, without what is attached to them; ErrNotFound when there is no such repository.
 	List(ctx context.Context, repository string) ([]Held, error)
 }
 

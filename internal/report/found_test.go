@@ -137,6 +137,12 @@ func sampleTrace() release.Trace {
 			{ID: hashed("t2")[:32], Definition: definition, Status: "PENDING", Health: "UNKNOWN"},
 			{Service: "medusa-service", ID: hashed("t3")[:32], Definition: definition, Status: "STOPPED", Started: noon, Stopped: noon.Add(time.Hour), StopCode: "EssentialContainerExited", Reason: "Essential container in task exited"},
 		},
+		Attestations: []release.Attestation{
+			{Kind: release.AttestationProvenance, Digest: digestOf("provenance"), Subject: six, Predicate: "https://slsa.dev/provenance/v1", Created: noon},
+			{Kind: release.AttestationSignature, Digest: digestOf("signature"), Subject: six, Predicate: "https://sigstore.dev/cosign/sign/v1", Signer: "key sha256:17722fb9ff65", Created: noon},
+			{Kind: release.AttestationOther, Digest: digestOf("chart"), Subject: six, ArtifactType: "application/vnd.cncf.helm.config.v1+json"},
+			{Kind: release.AttestationUnreadable, Subject: six, Problem: "it is no Sigstore bundle"},
+		},
 		Also:  []release.Sibling{{Digest: digestOf("six and more"), Tags: []string{"git-" + shaOf("six") + "-dirty-1234abcd"}, Dirty: true}, {Digest: digestOf("six again")}},
 		Notes: []string{"main is also something else"},
 	}

@@ -32,7 +32,7 @@ func Trace(o Page, t release.Trace) error {
 		p.painted(yellow, note)
 	}
 	for _, of := range []func(*page, release.Trace) section{
-		traceCommit, traceImage, traceTags, tracePlatforms, tracePushed, traceDeployments, traceRevisions, traceDefinitions, traceTasks, traceAlso,
+		traceCommit, traceImage, traceTags, tracePlatforms, tracePushed, traceAttached, traceDeployments, traceRevisions, traceDefinitions, traceTasks, traceAlso,
 	} {
 		p.section(of(p, t))
 	}
@@ -105,6 +105,32 @@ func tracePushed(p *page, t release.Trace) section {
 	s := section{name: "pushed"}
 	if !t.Image.PushedAt.IsZero() {
 		s.say("%s, %s", p.minute(t.Image.PushedAt), size(t.Image.SizeBytes))
+	}
+	return s
+}
+
+// traceAttached lists what is attached to the image. Who signed is what each says of itself.
+func traceAttached(p *page, t release.Trace) section {
+	s := section{name: "attached"}
+	for _, a := range t.Attestations {
+		l := line{{string(a.Kind), none}}
+		switch {
+		case a.Problem != "":
+			l = append(l, span{"  " + a.Problem, yellow})
+		case a.Signer != "":
+			l = append(l, span{"  signed by " + a.Signer + " (not verified)", none})
+		case a.Predicate != "":
+			l = append(l, span{"  not signed", none})
+		default:
+			l = append(l, span{"  " + a.ArtifactType, none})
+		}
+		if !a.Created.IsZero() {
+			l = append(l, span{"  " + p.minute(a.Created), none})
+		}
+		if a.Digest != "" {
+			l = append(l, span{"  " + string(a.Digest), faint})
+		}
+		s.lines = append(s.lines, l)
 	}
 	return s
 }
