@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,9 +74,9 @@ func TestNoSecretGetsOut(t *testing.T) {
 	}
 	migrates(t, stage, "MIGRATE_FOR=1s")
 
-	seen := watchProcesses(t, stage, planted)
+	seen := watchProcesses(t, stage, maps.Clone(planted))
 	printed := everyCommand(t, stage)
-	planted["the app's secret"] = app["the app's secret"]
+	maps.Copy(planted, app)
 	for command, text := range printed {
 		if found := planted.in([]byte(text)); len(found) > 0 {
 			t.Errorf("%s shows %q:\n%s", command, found, text)
