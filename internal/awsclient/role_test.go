@@ -67,7 +67,7 @@ func TestARoleIsTakenWithTheJobsIdentity(t *testing.T) {
 	if err := i.describe(t); err != nil {
 		t.Fatal(err)
 	}
-	if i.grant != "bearer grant" || i.audience != "sts.amazonaws.com" {
+	if i.grant != "Bearer grant" || i.audience != "sts.amazonaws.com" {
 		t.Errorf("asked with %q for audience %q", i.grant, i.audience)
 	}
 	for name, want := range map[string]string{"Action": "AssumeRoleWithWebIdentity", "RoleArn": role, "WebIdentityToken": "the.jobs.token", "RoleSessionName": "medusa-deploy-42"} {

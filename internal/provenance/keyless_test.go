@@ -16,6 +16,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 
+	"github.com/medusa-deploy/medusa-deploy/internal/jobtoken"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
@@ -174,7 +175,7 @@ func TestKeylessFails(t *testing.T) {
 	}{
 		"a job that may not":   {environment("GITHUB_ACTIONS", "true"), "give the job the permission `id-token: write`"},
 		"on one's own machine": {environment(), "elsewhere sign with a key"},
-		"half of it":           {environment(actionsURLVariable, "https://example.com"), "no identity token is to be had"},
+		"half of it":           {environment(jobtoken.URLVariable, "https://example.com"), "no identity token is to be had"},
 	} {
 		a := attester(t, s, func(c *Config) { c.Keyless, c.Env = instance.instance(t), tc.env })
 		if err := a.Prepare(t.Context()); err == nil || !strings.Contains(err.Error(), tc.want) {

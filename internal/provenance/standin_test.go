@@ -37,6 +37,8 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/testing/ca"
 	"github.com/sigstore/sigstore-go/pkg/tlog"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/jobtoken"
 )
 
 const (
@@ -153,7 +155,7 @@ func logID(t *testing.T, key crypto.PublicKey) []byte {
 
 // environment is what GitHub Actions sets for a job that may ask for tokens.
 func (s *sigstore) environment() LookupEnv {
-	return environment("GITHUB_ACTIONS", "true", actionsURLVariable, s.server.URL+"/token?api-version=2", actionsSecretVariable, "canary-request-token")
+	return environment("GITHUB_ACTIONS", "true", jobtoken.URLVariable, s.server.URL+"/token?api-version=2", jobtoken.GrantVariable, "canary-request-token")
 }
 
 // serveToken is GitHub Actions' token endpoint.

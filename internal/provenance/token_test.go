@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/jobtoken"
 )
 
 // answers gives one HTTP answer after the other; an empty body with status 0 breaks the connection.
@@ -33,7 +35,7 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestToken(t *testing.T) {
-	actions := []string{actionsURLVariable, "https://example.com/token?x=1", actionsSecretVariable, "canary-secret"}
+	actions := []string{jobtoken.URLVariable, "https://example.com/token?x=1", jobtoken.GrantVariable, "canary-secret"}
 	good := answer{200, `{"count":1,"value":"a.b.c"}`}
 	for name, tc := range map[string]struct {
 		env   []string
@@ -49,7 +51,7 @@ func TestToken(t *testing.T) {
 		"not allowed":             {actions, []answer{{403, "canary-secret"}}, "", "HTTP status 403", 1},
 		"an answer without token": {actions, []answer{{200, `{"value":""}`}}, "", "its answer holds no token", 1},
 		"no JSON":                 {actions, []answer{{200, "canary-secret"}}, "", "its answer holds no token", 1},
-		"no URL":                  {[]string{actionsURLVariable, "token", actionsSecretVariable, "canary-secret"}, nil, "", actionsURLVariable + " is no URL", 0},
+		"no URL":                  {[]string{jobtoken.URLVariable, "token", jobtoken.GrantVariable, "canary-secret"}, nil, "", jobtoken.URLVariable + " is no URL", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -73,14 +75,14 @@ func TestToken(t *testing.T) {
 
 func TestTokenIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), tokenRequestFirstPause/2)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 		defer cancel()
 		source := tokenSource{
-			env: environment(actionsURLVariable, "https://example.com", actionsSecretVariable, "s"), hide: func(...string) {},
+			env: environment(jobtoken.URLVariable, "https://example.com", jobtoken.GrantVariable, "s"), hide: func(...string) {},
 			http: &http.Client{Transport: &answers{given: []answer{{500, ""}}}},
 		}
 		begin := time.Now()
-		if _, err := source.token(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > tokenRequestFirstPause {
+		if _, err := source.token(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > time.Second {
 			t.Errorf("%v after %s", err, time.Since(begin))
 		}
 	})

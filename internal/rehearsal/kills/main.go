@@ -7,35 +7,28 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/rehearsal"
 )
 
-func main() {
-	program := flag.String("program", "bin/medusa-deploy", "the program")
-	engine := flag.String("engine", "bin/engine", "the engine's programs")
-	example := flag.String("example", "examples/hello", "the app")
-	lanes := flag.Int("lanes", 4, "rounds at the same time")
-	only := flag.String("story", "", "the only story to play (default: all)")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := rehearsal.Absolute(program, engine, example)
-	if err == nil {
-		err = run(ctx, *program, *engine, *example, *only, *lanes)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "kills:", err)
-		os.Exit(1)
-	}
+// options are the command line.
+type options struct {
+	rehearsal.Tools
+	lanes int
+	only  string
 }
 
-func run(ctx context.Context, program, engine, example, only string, lanes int) (err error) {
-	stage, err := rehearsal.New(program, engine, example)
+func main() {
+	var o options
+	o.Flags()
+	flag.IntVar(&o.lanes, "lanes", 4, "rounds at the same time")
+	flag.StringVar(&o.only, "story", "", "the only story to play (default: all)")
+	rehearsal.Main("kills", func(ctx context.Context) error { return run(ctx, o) })
+}
+
+func run(ctx context.Context, o options) (err error) {
+	stage, err := o.Stage()
 	if err != nil {
 		return err
 	}
@@ -43,12 +36,12 @@ func run(ctx context.Context, program, engine, example, only string, lanes int) 
 	if err := stage.Up(ctx); err != nil {
 		return err
 	}
-	all, err := rehearsal.NewLanes(ctx, stage, example, lanes, rehearsal.App{Name: "kill", Strategy: "latest", Tasks: 2, Breaker: true})
+	all, err := rehearsal.NewLanes(ctx, stage, o.Example, o.lanes, rehearsal.App{Name: "kill", Strategy: "latest", Tasks: 2, Breaker: true})
 	if err != nil {
 		return err
 	}
 	for _, story := range rehearsal.Stories() {
-		if only != "" && story.Name != only {
+		if o.only != "" && story.Name != o.only {
 			continue
 		}
 		begin := time.Now()

@@ -8,47 +8,32 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/rehearsal"
 )
 
-// options are the command's flags.
+// options are the command line.
 type options struct {
-	program, engine, example string
-	lanes, rounds            int
-	spread                   time.Duration
-	seed                     uint64
+	rehearsal.Tools
+	lanes, rounds int
+	spread        time.Duration
+	seed          uint64
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.program, "program", "bin/medusa-deploy", "the program")
-	flag.StringVar(&o.engine, "engine", "bin/engine", "the engine's programs")
-	flag.StringVar(&o.example, "example", "examples/hello", "the app")
+	o.Flags()
 	flag.IntVar(&o.lanes, "lanes", 3, "races at the same time")
 	flag.IntVar(&o.rounds, "rounds", 100, "races in all, for each strategy")
 	flag.DurationVar(&o.spread, "spread", 1500*time.Millisecond, "the second release starts this much later at the most")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the random timing")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := rehearsal.Absolute(&o.program, &o.engine, &o.example)
-	if err == nil {
-		err = run(ctx, o)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "races:", err)
-		os.Exit(1)
-	}
+	rehearsal.Main("races", func(ctx context.Context) error { return run(ctx, o) })
 }
 
 func run(ctx context.Context, o options) (err error) {
-	stage, err := rehearsal.New(o.program, o.engine, o.example)
+	stage, err := o.Stage()
 	if err != nil {
 		return err
 	}
@@ -65,7 +50,7 @@ func run(ctx context.Context, o options) (err error) {
 }
 
 func races(ctx context.Context, stage *rehearsal.Stage, o options, strategy string) error {
-	lanes, err := rehearsal.NewLanes(ctx, stage, o.example, o.lanes, rehearsal.App{Name: "race-" + strategy, Strategy: strategy, Tasks: 2, Breaker: true})
+	lanes, err := rehearsal.NewLanes(ctx, stage, o.Example, o.lanes, rehearsal.App{Name: "race-" + strategy, Strategy: strategy, Tasks: 2, Breaker: true})
 	if err != nil {
 		return err
 	}
