@@ -8,7 +8,7 @@ SOURCES = $(shell find cmd internal -name '*.go' -not -name '*_test.go') go.mod 
 
 include engine/engine.mk
 
-.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency faults scale clean
+.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency faults scale dist dist-program clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
@@ -65,8 +65,14 @@ faults: build engine ## fifty releases, good and bad, while every fifth call goe
 scale: build ## a hundred services in one release within AWS's rates: no call may be throttled
 	@go run ./internal/rehearsal/scale $(REHEARSAL_FLAGS)
 
+dist: ## build the action's binaries of a release and write their checksums into action.yml: make dist VERSION=v1.2.3
+	@action/dist.sh '$(VERSION)'
+
+dist-program: ## build the binaries for people, which write workflows that use ACTION=OWNER/REPO@SHA#VERSION
+	@action/dist.sh '$(VERSION)' '$(ACTION)'
+
 clean: engine-clean ## remove what was built
-	rm -rf bin
+	rm -rf bin dist
 
 
 $(LINTER): tools/go.mod tools/go.sum

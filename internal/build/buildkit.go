@@ -9,6 +9,7 @@ import (
 
 	"github.com/containerd/containerd/v2/core/content/proxy"
 	"github.com/moby/buildkit/client"
+	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // BUILDKIT_HOST=docker-container://NAME, a builder of docker buildx
 	"github.com/opencontainers/go-digest"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
@@ -20,7 +21,8 @@ const greetingTimeout = 20 * time.Second
 
 // Config says which BuildKit daemon builds.
 type Config struct {
-	// Address is where the daemon listens, in BUILDKIT_HOST's own syntax: unix:///run/…/buildkitd.sock, tcp://HOST:PORT.
+	// Address is where the daemon listens, in BUILDKIT_HOST's own syntax: unix:///run/…/buildkitd.sock, tcp://HOST:PORT,
+	// docker-container://NAME for a container that Docker runs (buildx_buildkit_BUILDER0 of docker buildx).
 	Address string
 	// Reason says why this daemon was chosen, for people: "BUILDKIT_HOST".
 	Reason string
