@@ -66,7 +66,7 @@ func newRoot(sys System) *cobra.Command {
 	flags.BoolVarP(&g.verbose, "verbose", "v", false, "show more")
 	root.AddCommand(
 		newShip(g), newBuild(g), newPush(g), newDeploy(g), newRollback(g),
-		newStatus(g), newHistory(g), newTrace(g), newLogs(g), withWorkflow(g, newCheck(g)), newIAM(g), newLocal(g), newVersion(g),
+		newInit(g), newStatus(g), newHistory(g), newTrace(g), newLogs(g), withWorkflow(g, newCheck(g)), newIAM(g), newLocal(g), newVersion(g),
 	)
 	root.AddCommand(newTrigger(g), newKeygen(g))
 	return root
