@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
+	"flag"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,13 +25,18 @@ import (
 
 const root = "../../.."
 
+var update = flag.Bool("update", false, "write the documentation's tables anew")
+
+// entry is an input or an output.
+type entry struct {
+	Description string
+	Default     *string
+	Value       string
+}
+
 // metadata is what the tests need of action.yml.
 type metadata struct {
-	Inputs, Outputs map[string]struct {
-		Description string
-		Default     *string
-		Value       string
-	}
+	Inputs, Outputs map[string]entry
 	Runs struct {
 		Steps []struct {
 			ID, Run, Shell string
@@ -102,6 +110,46 @@ func TestReleaseIsWholeOrAbsent(t *testing.T) {
 		if !ok || regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(sum) != released || (!released && sum != "") {
 			t.Errorf("version %q, %s %q", env["VERSION"], name, sum)
 		}
+	}
+}
+
+const (
+	tableStart = "<!-- of action.yml: go test ./internal/github/action -update -->\n"
+	tableEnd   = "<!-- end -->\n"
+)
+
+// TestDocumented: docs/github-actions.md has the inputs and outputs as action.yml describes them.
+func TestDocumented(t *testing.T) {
+	_, m := read(t)
+	var table strings.Builder
+	for _, one := range []struct {
+		title   string
+		entries map[string]entry
+	}{{"input", m.Inputs}, {"output", m.Outputs}} {
+		table.WriteString("\n| " + one.title + " | means |\n|---|---|\n")
+		for _, name := range slices.Sorted(maps.Keys(one.entries)) {
+			table.WriteString("| `" + name + "` | " + strings.ReplaceAll(one.entries[name].Description, "|", "\\|") + " |\n")
+		}
+	}
+	table.WriteString("\n")
+	path := filepath.Join(root, "docs", "github-actions.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(text), tableStart)
+	old, after, also := strings.Cut(rest, tableEnd)
+	if !ok || !also {
+		t.Fatal("docs/github-actions.md has lost its marks")
+	}
+	if old == table.String() {
+		return
+	}
+	if !*update {
+		t.Fatalf("docs/github-actions.md says\n%s\naction.yml says\n%s", old, table.String())
+	}
+	if err := os.WriteFile(path, []byte(before+tableStart+table.String()+tableEnd+after), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
