@@ -113,6 +113,7 @@ type plan struct {
 	action  workflow.Action // zero for a plain workflow
 	options scaffold.Options
 	targets []workflow.Target
+	needed  needs
 	changes []fileChange
 
 	keepConfig bool // the config that is there says everything
@@ -200,7 +201,9 @@ func (p *plan) compare() error {
 			return err
 		}
 	}
-	content, err := workflow.Render(project.workflow(p))
+	o := project.workflow(p)
+	p.needed = needsOf(o)
+	content, err := workflow.Render(o)
 	if err != nil {
 		return exit(release.ExitUsage, err)
 	}
@@ -277,11 +280,11 @@ func (p *plan) tellJSON(out io.Writer) error {
 		Diff  string `json:"diff,omitempty"`
 	}
 	result := struct {
-		Type   string   `json:"type"`
-		DryRun bool     `json:"dry_run"`
-		Files  []file   `json:"files"`
-		Needs  []string `json:"needs"` // secrets or variables of the repository
-	}{Type: "init", DryRun: p.dryRun, Needs: p.needs()}
+		Type   string `json:"type"`
+		DryRun bool   `json:"dry_run"`
+		Files  []file `json:"files"`
+		needs
+	}{Type: "init", DryRun: p.dryRun, needs: p.needed}
 	for _, c := range p.changes {
 		result.Files = append(result.Files, file{Path: c.shown(), State: p.fate(c), Diff: c.Diff})
 	}

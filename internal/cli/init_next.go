@@ -11,12 +11,23 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/scaffold"
 )
 
-// needs are the names of the secrets or variables that the workflow reads.
-func (p *plan) needs() []string {
-	if p.auth == string(workflow.AuthKeys) {
-		return []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "ECR_URL"}
+// needs are what the repository has to have for the workflow to run.
+type needs struct {
+	Secrets   []string `json:"secrets"`
+	Variables []string `json:"variables"`
+}
+
+func needsOf(o workflow.Options) needs {
+	n := needs{Secrets: []string{}, Variables: []string{}}
+	if o.Auth == workflow.AuthKeys {
+		n.Secrets = append(n.Secrets, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "ECR_URL")
+	} else if o.Plain || !o.TakesRole {
+		n.Variables = append(n.Variables, workflow.DefaultRoleVariable)
 	}
-	return []string{workflow.DefaultRoleVariable}
+	if !o.Plain {
+		n.Secrets = append(n.Secrets, o.Secrets...)
+	}
+	return n
 }
 
 // next says what is left to do, in order, and where.
@@ -80,19 +91,24 @@ func (p *plan) nextGitHub(step, more say) {
 		}
 		step("make the environment %s: %s/settings/environments", strings.Join(environments, " and "), page)
 	}
-	if p.auth == string(workflow.AuthKeys) {
-		step("add the secrets %s:", strings.Join(p.needs(), ", "))
+	if p.auth == string(workflow.AuthOIDC) {
+		step("make a role for GitHub's runs, with these two policies:")
+		more("medusa-deploy iam policy --target %s", first.Name)
+		more("medusa-deploy iam trust --target %s --repo %s %s", first.Name, repository, flag)
+		if subject, err := from.Subject(); err == nil {
+			more("it trusts %s", subject)
+		}
+	}
+	if names := p.needed.Variables; len(names) > 0 {
+		step("add the role's ARN as the variable %s: %s/settings/variables/actions", strings.Join(names, ", "), page)
+	}
+	if names := p.needed.Secrets; len(names) > 0 {
+		step("add the secrets %s:", strings.Join(names, ", "))
 		more("%s/settings/secrets/actions", page)
+	}
+	if p.auth == string(workflow.AuthKeys) {
 		more("ECR_URL is the registry's host: ACCOUNT.dkr.ecr.%s.amazonaws.com", first.Region)
-		return
 	}
-	step("make a role for GitHub's runs, with these two policies:")
-	more("medusa-deploy iam policy --target %s", first.Name)
-	more("medusa-deploy iam trust --target %s --repo %s %s", first.Name, repository, flag)
-	if subject, err := from.Subject(); err == nil {
-		more("it trusts %s", subject)
-	}
-	step("add its ARN as the variable %s: %s/settings/variables/actions", workflow.DefaultRoleVariable, page)
 }
 
 // repositoryPage is the web page of a remote, and OWNER/REPO; empty when that cannot be told.

@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/config"
 	"github.com/medusa-deploy/medusa-deploy/internal/github/workflow"
@@ -35,6 +36,7 @@ func existing() (*config.Config, error) {
 type project struct {
 	config      *config.Config
 	targets     []workflow.Target
+	takesRole   bool            // every target that is not local names the role that the program takes
 	definitions map[string]bool // the files that it names, from the config's directory
 }
 
@@ -50,7 +52,7 @@ func (p *plan) project(c fileChange) (project, error) {
 	if err != nil {
 		return out, exit(release.ExitUsage, err)
 	}
-	out.definitions = map[string]bool{}
+	out.definitions, out.takesRole = map[string]bool{}, true
 	for _, name := range out.config.TargetNames() {
 		t, err := out.config.Target(name)
 		if err != nil {
@@ -64,6 +66,7 @@ func (p *plan) project(c fileChange) (project, error) {
 			}
 		}
 		if !t.Local {
+			out.takesRole = out.takesRole && t.Role != ""
 			out.targets = append(out.targets, workflow.Target{
 				Name: t.Name, Region: t.Region, Cluster: t.Cluster, Services: t.Services, Environment: p.environmentOf(t.Name),
 			})
@@ -119,6 +122,11 @@ func (j project) workflow(p *plan) workflow.Options {
 		Action: p.action, Repository: image.Repository, Context: fromRoot(image.Context), Dockerfile: fromRoot(image.Dockerfile),
 		Platforms: image.Platforms, Stage: image.Stage, Args: image.Args,
 	}
+	o.TakesRole = j.takesRole
+	if image.Sign != nil {
+		o.Keyless = image.Sign.Key == ""
+		o.Secrets = signingSecrets(image.Sign.Key)
+	}
 	if image.Prepare != nil {
 		o.Prepare, o.PrepareEnv = image.Prepare.Command, image.Prepare.Env
 	}
@@ -126,4 +134,16 @@ func (j project) workflow(p *plan) workflow.Options {
 		o.Config = path.Join(p.place.Prefix, scaffold.ConfigName)
 	}
 	return o
+}
+
+// signingSecrets are the secrets that a signing key needs: its password, and itself where it is no file.
+func signingSecrets(key string) []string {
+	if key == "" {
+		return nil
+	}
+	names := []string{"COSIGN_PASSWORD"}
+	if name, ok := strings.CutPrefix(key, "env://"); ok {
+		names = append(names, name)
+	}
+	return names
 }

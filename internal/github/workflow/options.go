@@ -49,6 +49,11 @@ type Options struct {
 	Platforms     []string
 	RoleVariable  string // empty: DefaultRoleVariable
 
+	// What the program's config has it do itself, which a plain workflow does not.
+	TakesRole bool     // it signs in to AWS with the job's identity, as the role that its config names
+	Keyless   bool     // it signs images with the job's identity
+	Secrets   []string // secrets that it reads as environment variables of the same names
+
 	// What only the plain workflow has to say itself: the program reads it in its config.
 	Stage      string            // of the Dockerfile; empty: the last
 	Args       map[string]string // build arguments
@@ -88,6 +93,9 @@ func (o Options) validate() error {
 	must(varPattern, "role variable", o.RoleVariable)
 	if o.Config != "" {
 		must(pathPattern, "config file", o.Config)
+	}
+	for _, secret := range o.Secrets {
+		must(varPattern, "secret", secret)
 	}
 	for _, platform := range o.Platforms {
 		if platform != amd64 && platform != arm64 {

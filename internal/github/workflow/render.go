@@ -73,6 +73,30 @@ func (page) Uses() map[string]Action {
 	return map[string]Action{"Checkout": checkout, "Credentials": awsCredentials, "Buildx": setupBuildx, "QEMU": setupQEMU}
 }
 
+// SignsIn tells whether a step signs in to AWS by OIDC.
+func (p page) SignsIn() bool { return p.Auth == AuthOIDC && (p.Plain || !p.TakesRole) }
+
+// IDToken is what the job's identity token is for; empty: it gets none.
+func (p page) IDToken() string {
+	switch keyless := p.Keyless && !p.Plain; {
+	case p.Auth == AuthOIDC && keyless:
+		return "to sign in to AWS and to sign images as this workflow, without a stored key"
+	case p.Auth == AuthOIDC:
+		return "to sign in to AWS as this workflow, without a stored key"
+	case keyless:
+		return "to sign images as this workflow, without a stored key"
+	}
+	return ""
+}
+
+// SecretNames are the secrets that the program reads.
+func (p page) SecretNames() []string {
+	if p.Auth == AuthKeys {
+		return append([]string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "ECR_URL"}, p.Secrets...)
+	}
+	return p.Secrets
+}
+
 // Runner is GitHub's machine of the architecture that is built for: an emulator takes several times as long.
 func (p page) Runner() string {
 	if slices.Equal(p.Platforms, []string{arm64}) {

@@ -58,7 +58,11 @@ func variants() []variant {
 		o.Prepare, o.PrepareEnv = []string{"npm", "run", "code gen"}, map[string]string{"CI": "true", "NOTE": "a: b # c"}
 		all = append(all, variant{"arm-subdirectory" + suffix(plain), o})
 	}
-	return all
+	o := options()
+	o.TakesRole, o.Keyless, o.Secrets = true, true, []string{"COSIGN_PASSWORD"}
+	all = append(all, variant{"own-role-signed", o})
+	o.Auth = AuthKeys
+	return append(all, variant{"keys-signed", o})
 }
 
 func suffix(plain bool) string {
@@ -223,6 +227,7 @@ func TestRefusedOptions(t *testing.T) {
 		"repository":              {func(o *Options) { o.Repository = "Shop" }, "image repository"},
 		"dockerfile":              {func(o *Options) { o.Dockerfile = "a b" }, "Dockerfile"},
 		"expression in args":      {func(o *Options) { o.Args = map[string]string{"A": "${{ secrets.X }}"} }, "GitHub would replace"},
+		"secret":                  {func(o *Options) { o.Secrets = []string{"A }} ${{ x"} }, "secret"},
 		"line break":              {func(o *Options) { o.Prepare = []string{"a\nb"} }, "control character"},
 		"one environment": {func(o *Options) {
 			o.Targets = append(o.Targets, Target{Name: "b", Region: "us-east-1", Cluster: "c", Services: []string{"s"}, Environment: "b"})
