@@ -25,7 +25,7 @@ demo: build engine ## show the whole line on this machine: ship, change, ship un
 	@go run ./internal/rehearsal/demo -program $(abspath $(PROGRAM)) -engine $(abspath $(ENGINE_DIR)) -example $(abspath examples/hello)
 
 test: build engine test-deps ## run all tests, with real builds and real containers (needs root for those)
-	go test -race -timeout 20m ./...
+	go test -race -timeout 60m ./...
 
 test-deps:
 	@sh internal/e2e/install.sh
