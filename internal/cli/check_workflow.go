@@ -26,6 +26,11 @@ type workflowFlags struct {
 	diff       bool
 	secrets    []string
 	shellcheck string
+	noGitHub   bool
+
+	mask    report.Mask
+	notices []release.Notice // are shown before the problems
+	notes   []release.Notice // likewise, with --verbose
 }
 
 const workflowExample = `
@@ -39,7 +44,8 @@ func withWorkflow(g *globals, check *cobra.Command) *cobra.Command {
 	flags.BoolVar(&f.workflow, "workflow", false, "check GitHub workflows: those of .github/workflows, or the files named")
 	flags.BoolVar(&f.fix, "fix", false, "with --workflow: show what can be corrected safely, and correct it")
 	flags.BoolVar(&f.diff, "diff", false, "with --workflow: show what --fix would correct, and write nothing")
-	flags.StringSliceVar(&f.secrets, "secrets", nil, "with --workflow: the names of the secrets that the repository has")
+	flags.StringSliceVar(&f.secrets, "secrets", nil, "with --workflow: the names of the secrets that the repository has (default: GitHub is asked when there is a token)")
+	flags.BoolVar(&f.noGitHub, "no-github", false, "with --workflow: do not ask GitHub which secrets and variables there are")
 	flags.StringVar(&f.shellcheck, "shellcheck", "shellcheck", "with --workflow: the shellcheck to use where it is installed; empty: none")
 	check.Example += workflowExample
 	check.Long += " With --workflow it reads GitHub workflows in place of a target; docs/workflow-checks.md explains those codes."
@@ -49,7 +55,7 @@ func withWorkflow(g *globals, check *cobra.Command) *cobra.Command {
 		if f.workflow {
 			return f.validate(cmd)
 		}
-		for _, name := range []string{"fix", "diff", "secrets", "shellcheck"} {
+		for _, name := range []string{"fix", "diff", "secrets", "shellcheck", "no-github"} {
 			if cmd.Flags().Changed(name) {
 				return usage(cmd, fmt.Errorf("--%s is for workflows: add --workflow", name))
 			}
@@ -76,6 +82,9 @@ func (f *workflowFlags) validate(cmd *cobra.Command) error {
 func (f *workflowFlags) run(ctx context.Context, files []string) error {
 	options, files, err := f.options(files)
 	if err != nil {
+		return err
+	}
+	if err := f.addNames(ctx, &options, files); err != nil {
 		return err
 	}
 	if f.fix || f.diff {
@@ -189,9 +198,15 @@ func replaceFile(file string, content []byte) error {
 
 // report shows the problems and gives the exit code. Notes are for those who ask, and for programs.
 func (f *workflowFlags) report(problems []lint.Problem, files int) error {
-	face, err := f.newFace(nil)
+	face, err := f.newFace(&f.mask)
 	if err != nil {
 		return err
+	}
+	if f.verbose {
+		f.notices = append(f.notices, f.notes...)
+	}
+	for _, n := range f.notices {
+		face.Emit(n)
 	}
 	count := map[release.Severity]int{}
 	fixable, all := 0, f.verbose || f.output == string(report.JSON)

@@ -85,6 +85,7 @@ const (
 	atFile
 	atDispatch
 	atRun
+	atNames // of secrets and variables
 )
 
 // explain turns GitHub's answer into the refusal that it is. Other errors are given back as they are.

@@ -33,6 +33,12 @@ func (t Token) GoString() string { return t.String() }
 // Secret is the value, for those who mask it.
 func (t Token) Secret() string { return t.value }
 
+// loginSource is the source of the tokens that gh keeps, each for one host.
+const loginSource = "gh's login"
+
+// OfLogin reports whether the token is gh's for the very host that it was looked for.
+func (t Token) OfLogin() bool { return t.Source == loginSource }
+
 // temporary reports whether it is a token that GitHub made for an app or for a workflow's run: what it may do is not
 // what its user may.
 func (t Token) temporary() bool {
@@ -60,11 +66,11 @@ func (f Finder) Find(ctx context.Context, host string) (Token, error) {
 	}
 	value, err := ask(ctx, host)
 	if strings.TrimSpace(value) != "" && err == nil {
-		return NewToken(value, "gh's login"), nil
+		return NewToken(value, loginSource), nil
 	}
 	if errors.Is(err, exec.ErrNotFound) { // the login is kept in a file unless the system has a keyring
 		if value = f.hostsFile(host); value != "" {
-			return NewToken(value, "gh's login"), nil
+			return NewToken(value, loginSource), nil
 		}
 	}
 	if ctx.Err() != nil {

@@ -18,6 +18,7 @@ import (
 func (s *Server) repository(w http.ResponseWriter, _ *http.Request, _ string, _ []byte) {
 	ok(w, nil, map[string]any{
 		"id": 1, "name": s.Name, "full_name": s.Owner + "/" + s.Name, "private": s.Private, "archived": s.Archived,
+		"fork": s.Fork, "owner": map[string]any{"login": s.Owner, "type": s.OwnerType},
 		"disabled": false, "default_branch": s.DefaultBranch,
 		"permissions": map[string]bool{"admin": false, "push": !s.NoPush, "pull": true},
 	})

@@ -1,11 +1,13 @@
 package githubtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -56,6 +58,13 @@ type Server struct {
 	NoDetails     bool // answers 204 although details are asked for
 	NewRun        func(inputs map[string]string) *Run
 
+	Accept       string // the token that is accepted; empty: Token
+	Fork         bool
+	OwnerType    string // "Organization" or "User"
+	Settings            // of the repository
+	Organization Settings
+	Environments map[string]Settings // by name in lower case
+
 	mu       sync.Mutex
 	answers  map[string]*Answer
 	runs     []*Run
@@ -85,6 +94,7 @@ type Request struct {
 func New() *Server {
 	return &Server{
 		Owner: "acme", Name: "shop", DefaultBranch: "main", Refs: []string{"main"}, Login: "ada",
+		OwnerType: "Organization",
 		Workflows: map[string]*Workflow{}, answers: map[string]*Answer{}, storage: "https://storage.example",
 	}
 }
@@ -145,7 +155,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	s.mu.Lock()
-	path := strings.TrimPrefix(r.URL.Path, "/api/v3")
+	path := strings.TrimPrefix(r.URL.EscapedPath(), "/api/v3")
 	kind, id := s.route(r.Method, path)
 	record := httptest.NewRecorder()
 	s.answer(record, r, kind, id, body)
@@ -194,6 +204,11 @@ func (s *Server) route(method, path string) (kind, id string) {
 		return "elsewhere", path
 	}
 	parts := strings.Split(strings.Trim(rest, "/"), "/")
+	for i, part := range parts {
+		if plain, err := url.PathUnescape(part); err == nil {
+			parts[i] = plain
+		}
+	}
 	is := func(pattern string) bool {
 		want := strings.Split(pattern, "/")
 		if len(want) != len(parts) {
@@ -227,6 +242,10 @@ func (s *Server) route(method, path string) (kind, id string) {
 		return "run", id
 	case is("actions/jobs/*/logs"):
 		return "log", id
+	case is("actions/secrets"), is("actions/variables"), is("actions/organization-secrets"), is("actions/organization-variables"):
+		return parts[1], ""
+	case is("environments/*/secrets"), is("environments/*/variables"):
+		return "environment-" + parts[2], id
 	}
 	return "unknown", path
 }
@@ -248,7 +267,7 @@ func (s *Server) answer(w *httptest.ResponseRecorder, r *http.Request, kind, id 
 		return
 	}
 	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ") // "Bearer", or gh's "token"
-	if token != Token {
+	if token != cmp.Or(s.Accept, Token) {
 		problem(w, http.StatusUnauthorized, "Bad credentials")
 		return
 	}
@@ -258,6 +277,8 @@ func (s *Server) answer(w *httptest.ResponseRecorder, r *http.Request, kind, id 
 	handle, known := map[string]func(http.ResponseWriter, *http.Request, string, []byte){
 		"repository": s.repository, "user": s.user, "workflows": s.list, "workflow": s.workflow, "contents": s.contents,
 		"dispatch": s.dispatch, "runs": s.listRuns, "run": s.run, "jobs": s.jobs, "log": s.log,
+		"secrets": s.secrets, "organization-secrets": s.organizationSecrets, "environment-secrets": s.environmentSecrets,
+		"variables": s.variables, "organization-variables": s.organizationVariables, "environment-variables": s.environmentVariables,
 	}[kind]
 	if !known {
 		problem(w, http.StatusNotFound, "Not Found")

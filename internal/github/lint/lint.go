@@ -21,10 +21,15 @@ type Options struct {
 	Root string
 	// Shellcheck is the program to run scripts by; empty: none.
 	Shellcheck string
-	// Secrets and Variables are the names that the repository and its organization have; nil: not known. What a job's
-	// environment may add is not known, so jobs with one are not judged by them.
+	// Secrets and Variables are the names that the repository and its organization have; nil: not known.
 	Secrets, Variables []string
+	// Environments are the names that environments have beside those, by the environment's name in lower case. Jobs with an
+	// environment that is not among them are not judged.
+	Environments map[string]Names
 }
+
+// Names are those of secrets and variables. Their case does not matter; nil: not known.
+type Names struct{ Secrets, Variables []string }
 
 // Problem is one thing that is wrong with a file.
 type Problem struct {
