@@ -1,7 +1,7 @@
 # Builds the container engine of local AWS into bin/engine/ from the versions that engine/go.mod pins.
 # Include it from the Makefile at the repository's root, or run `make -f engine/engine.mk engine` there.
 #
-#   engine         containerd, its shim, runc, buildkitd and the CNI plugins
+#   engine         containerd, its shim, runc, buildkitd and the CNI plugins, and act, which runs workflows for local CI
 #   engine-client  buildctl, which the benchmarks compare with
 #   engine-clean   removes bin/engine
 #
@@ -11,7 +11,7 @@
 
 ENGINE_DIR := bin/engine
 ENGINE_PLUGINS := bridge host-local loopback portmap
-ENGINE_BINARIES := $(addprefix $(ENGINE_DIR)/,containerd containerd-shim-runc-v2 buildkitd runc $(addprefix cni/,$(ENGINE_PLUGINS)))
+ENGINE_BINARIES := $(addprefix $(ENGINE_DIR)/,containerd containerd-shim-runc-v2 buildkitd runc act $(addprefix cni/,$(ENGINE_PLUGINS)))
 ENGINE_PINS := engine/go.mod engine/go.sum engine/engine.mk
 
 # What local AWS does not use is left out: it halves the build. Versions are what the daemons report of themselves.
@@ -33,6 +33,7 @@ CONTAINERD_MODULE := github.com/containerd/containerd/v2
 BUILDKIT_MODULE := github.com/moby/buildkit
 CNI_MODULE := github.com/containernetworking/plugins
 RUNC_MODULE := github.com/opencontainers/runc
+ACT_MODULE := github.com/nektos/act
 
 $(ENGINE_DIR)/containerd $(ENGINE_DIR)/containerd-shim-runc-v2: $(ENGINE_PINS)
 	$(call engine_build,$(CONTAINERD_MODULE),$(call engine_version,$(CONTAINERD_MODULE)),$(CONTAINERD_MODULE)/cmd/$(@F))
@@ -48,6 +49,12 @@ $(ENGINE_DIR)/cni/bridge $(ENGINE_DIR)/cni/loopback: $(ENGINE_PINS)
 
 $(ENGINE_DIR)/cni/portmap: $(ENGINE_PINS)
 	$(call engine_build,$(CNI_MODULE),$(call engine_version,$(CNI_MODULE)),$(CNI_MODULE)/plugins/meta/$(@F))
+
+# Without Docker: local CI runs steps as processes of this machine, and must not find a daemon by accident. act's Docker
+# half does not build with the moby/go-archive that BuildKit needs, either.
+$(ENGINE_DIR)/act: $(ENGINE_PINS)
+	@echo "engine: building act ($(call engine_version,$(ACT_MODULE)))"; mkdir -p $(@D) && \
+	cd engine && CGO_ENABLED=0 go build -trimpath -tags WITHOUT_DOCKER -ldflags '-s -w' -o '$(abspath $@)' $(ACT_MODULE) && touch '$(abspath $@)'
 
 $(ENGINE_DIR)/runc: $(ENGINE_PINS) engine/libseccomp.sh
 	@sh engine/libseccomp.sh

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws"
+	"github.com/medusa-deploy/medusa-deploy/internal/localci"
 	"github.com/spf13/cobra"
 )
 
@@ -28,7 +30,7 @@ containers. It needs no account and no network. Any AWS tool works on it: eval "
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLocalUp(g), newLocalDown(g), newLocalStatus(g), newLocalEnv(g), newLocalReset(g))
+	cmd.AddCommand(newLocalUp(g), newLocalDown(g), newLocalStatus(g), newLocalEnv(g), newLocalReset(g), newLocalHook(g), newLocalStandin(g))
 	return cmd
 }
 
@@ -36,7 +38,7 @@ containers. It needs no account and no network. Any AWS tool works on it: eval "
 type localFlags struct {
 	listen, advertise, rates, engine, engineDir string
 	steadyAfter, healthyAfter                   time.Duration
-	foreground                                  bool
+	foreground, ci                              bool
 }
 
 func newLocalUp(g *globals) *cobra.Command {
@@ -45,8 +47,11 @@ func newLocalUp(g *globals) *cobra.Command {
 		Use:   "up",
 		Short: "start local AWS; one that runs already is a success",
 		Long: `up starts local AWS in the background and returns when it answers. After a crash it finds the containers that went
-on running and takes them over again.`,
+on running and takes them over again.
+
+--ci adds a git repository whose push runs the workflows of the pushed commit, and the remote local to this work tree.`,
 		Example: `  medusa-deploy local up
+  medusa-deploy local up --ci && git push local main
   medusa-deploy local up --listen 127.0.0.1:0
   sudo medusa-deploy local up --foreground`,
 		Args: noArgs,
@@ -54,6 +59,9 @@ on running and takes them over again.`,
 			dir, err := g.localDir()
 			if err != nil {
 				return err
+			}
+			if f.foreground && f.ci {
+				return usage(cmd, errors.New("--ci does not go with --foreground: run local up --ci in another terminal, which finds it running"))
 			}
 			if f.foreground {
 				return serveLocal(cmd.Context(), g, f, dir)
@@ -68,6 +76,7 @@ on running and takes them over again.`,
 	cmd.Flags().StringVar(&f.engineDir, "engine-dir", "", "where the engine's programs are (default: $MEDUSA_DEPLOY_ENGINE_DIR, or beside this program)")
 	cmd.Flags().DurationVar(&f.steadyAfter, "steady-after", 40*time.Second, "how long a task must run to count when it has neither load balancer nor health check")
 	cmd.Flags().DurationVar(&f.healthyAfter, "healthy-after", 0, "how long a task must run to count although its health checks pass, to rehearse crashes that come late (on AWS: up to 30s)")
+	cmd.Flags().BoolVar(&f.ci, "ci", false, "add local CI: a git repository whose push runs the workflows, and the remote local to this work tree")
 	cmd.Flags().BoolVar(&f.foreground, "foreground", false, "stay in the foreground; an interrupt stops it")
 	return cmd
 }
@@ -114,8 +123,19 @@ func startLocal(ctx context.Context, g *globals, f *localFlags, dir string) erro
 	if err != nil {
 		return err
 	}
+	var remote string
+	var added bool
+	if f.ci {
+		if remote, added, err = createCI(ctx, f, info.Dir); err != nil {
+			return err
+		}
+	}
 	if g.output == "json" {
-		return json.NewEncoder(g.sys.Stdout).Encode(map[string]any{"endpoint": info.Endpoint, "engine": info.Engine, "pid": info.PID, "dir": info.Dir, "started": started})
+		facts := map[string]any{"endpoint": info.Endpoint, "engine": info.Engine, "pid": info.PID, "dir": info.Dir, "started": started}
+		if f.ci {
+			facts["repository"], facts["remote"] = localci.In(info.Dir).Repository(), remote
+		}
+		return json.NewEncoder(g.sys.Stdout).Encode(facts)
 	}
 	verb := "runs already"
 	if started {
@@ -124,6 +144,9 @@ func startLocal(ctx context.Context, g *globals, f *localFlags, dir string) erro
 	fmt.Fprintf(g.sys.Stdout, "local AWS %s on %s (engine: %s)\n", verb, info.Endpoint, info.Engine)
 	if started {
 		fmt.Fprintln(g.sys.Stdout, "  next: medusa-deploy ship --target local\n  for AWS tools: eval \"$(medusa-deploy local env)\"")
+	}
+	if f.ci {
+		return tellCI(g, info.Dir, remote, added)
 	}
 	return nil
 }
@@ -137,6 +160,9 @@ func newLocalDown(g *globals) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := g.localDir()
 			if err != nil {
+				return err
+			}
+			if err := localci.In(dir).Stop(cmd.Context()); err != nil {
 				return err
 			}
 			if err := localaws.Down(cmd.Context(), dir, g.logger()); err != nil {
@@ -157,6 +183,9 @@ func newLocalReset(g *globals) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := g.localDir()
 			if err != nil {
+				return err
+			}
+			if err := localci.In(dir).Remove(cmd.Context()); err != nil {
 				return err
 			}
 			if err := localaws.Reset(cmd.Context(), dir, g.logger()); err != nil {
@@ -183,15 +212,22 @@ func newLocalStatus(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if g.output == "json" {
-				return json.NewEncoder(g.sys.Stdout).Encode(status)
+			ci, err := statusOfCI(dir)
+			if err != nil {
+				return err
 			}
-			return printLocal(g.sys.Stdout, dir, status)
+			if g.output == "json" {
+				return json.NewEncoder(g.sys.Stdout).Encode(struct {
+					localaws.Status
+					CI *ciStatus `json:"ci,omitempty"`
+				}{status, ci})
+			}
+			return printLocal(g.sys.Stdout, dir, status, ci)
 		},
 	}
 }
 
-func printLocal(w io.Writer, dir string, s localaws.Status) error {
+func printLocal(w io.Writer, dir string, s localaws.Status, ci *ciStatus) error {
 	p := &printer{w: w}
 	switch {
 	case s.Running:
@@ -209,6 +245,7 @@ func printLocal(w io.Writer, dir string, s localaws.Status) error {
 	for _, one := range s.Services {
 		p.line("  %s/%s  %d of %d running  %s", one.Cluster, one.Name, one.Running, one.Desired, one.URL)
 	}
+	p.ci(ci)
 	return p.err
 }
 

@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/config"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws"
+	"github.com/medusa-deploy/medusa-deploy/internal/localci"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 	"github.com/spf13/cobra"
 )
@@ -51,6 +53,9 @@ func Main(sys System, args []string) int {
 	if err := localaws.BecomeShim(os.Args); err != nil {
 		complain(sys.Stderr, err)
 		return release.ExitInternal
+	}
+	if filepath.Base(os.Args[0]) == localci.HookName {
+		args = []string{"local", "hook", localci.HookName} // git's hook is a link to this program
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -67,6 +67,7 @@ func openSession(ctx context.Context, g *globals) (*session, error) {
 	if s.plain, err = s.config.Target(g.target); err != nil {
 		return nil, exit(release.ExitUsage, err)
 	}
+	s.rehearse()
 	if s.plain.Local {
 		if s.local, err = g.runningLocal(ctx); err != nil {
 			return nil, err
@@ -136,8 +137,10 @@ func (g *globals) logger() *slog.Logger {
 func (s *session) awsConfig() awsclient.Config {
 	c := awsclient.Config{Region: s.plain.Region, Role: s.plain.Role, Log: s.log}
 	if s.plain.Local {
-		c.Endpoint, c.AccessKeyID, c.SecretAccessKey = s.local.Endpoint, s.local.AccessKeyID, s.local.SecretAccessKey
-		c.Paced = s.local.Rates != ""
+		c.Endpoint, c.Paced = s.local.Endpoint, s.local.Rates != ""
+	}
+	if s.plain.Local && !s.rehearsed() {
+		c.AccessKeyID, c.SecretAccessKey = s.local.AccessKeyID, s.local.SecretAccessKey
 	}
 	return c
 }

@@ -18,9 +18,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// localTarget is the target that has no GitHub.
-const localTarget = "local"
-
 // triggerFlags are what `trigger` is asked for.
 type triggerFlags struct {
 	workflow, ref, repo     string
@@ -28,9 +25,6 @@ type triggerFlags struct {
 	inputs                  []string
 	noFollow                bool
 }
-
-// runWorkflowLocally dispatches the workflow to the local target, where no GitHub is asked.
-type runWorkflowLocally func(ctx context.Context, g *globals, workflow, ref string, inputs map[string]string) error
 
 func newTrigger(g *globals) *cobra.Command {
 	var f triggerFlags
@@ -54,12 +48,16 @@ its own.`,
 				return usage(cmd, err)
 			}
 			target := cmp.Or(g.target, g.getenv(config.TargetVariable))
+			locally := target == config.LocalTarget && f.follow == ""
+			if locally {
+				target = "" // where it runs, not what it deploys: the workflow's own default is meant
+			}
 			inputs, err := f.values(target)
 			if err != nil {
 				return usage(cmd, err)
 			}
-			if target == localTarget && f.follow == "" {
-				return needsLocalCI(cmd.Context(), g, f.workflow, f.ref, inputs)
+			if locally {
+				return dispatchLocally(cmd.Context(), g, f.workflow, f.ref, inputs)
 			}
 			return runTrigger(cmd.Context(), g, f, inputs)
 		},
@@ -74,11 +72,6 @@ its own.`,
 	flags.BoolVar(&f.noFollow, "no-follow", false, "only start it, and print where it runs")
 	flags.StringVar(&f.follow, "follow", "", "follow this run (its number or URL) and start none")
 	return cmd
-}
-
-// needsLocalCI is the runWorkflowLocally of a program without local CI.
-var needsLocalCI runWorkflowLocally = func(context.Context, *globals, string, string, map[string]string) error {
-	return exit(release.ExitUsage, errors.New("--target local: this program has no local CI, which is what runs a workflow without GitHub\n  deploy to local AWS without a workflow: medusa-deploy ship --target local"))
 }
 
 // check refuses flags that contradict each other.
