@@ -155,6 +155,10 @@ func dispatchLocally(ctx context.Context, g *globals, workflow, ref string, inpu
 	if err != nil {
 		return err
 	}
+	ci := localci.In(dir)
+	if err := ci.Problem(); err != nil {
+		return exit(release.ExitCheck, err)
+	}
 	info, err := g.runningLocal(ctx)
 	if err != nil {
 		return err
@@ -163,7 +167,7 @@ func dispatchLocally(ctx context.Context, g *globals, workflow, ref string, inpu
 	defer stop()
 	defer ignoreBrokenPipes()()
 	request := localci.Request{Workflow: workflow, Ref: ref, Inputs: inputs}
-	record, err := localci.In(dir).Dispatch(ctx, surroundings(info), request, g.sys.Stderr)
+	record, err := ci.Dispatch(ctx, surroundings(info), request, g.sys.Stderr)
 	if err != nil {
 		return exit(release.ExitCheck, err)
 	}

@@ -54,6 +54,9 @@ func Main(sys System, args []string) int {
 		complain(sys.Stderr, err)
 		return release.ExitInternal
 	}
+	if localci.IsShell(os.Args) {
+		return localci.Shell(os.Args)
+	}
 	if filepath.Base(os.Args[0]) == localci.HookName {
 		args = []string{"local", "hook", localci.HookName} // git's hook is a link to this program
 	}

@@ -37,11 +37,14 @@ what fails, and ends with the run's outcome as its exit code.
 Before it dispatches it looks whether GitHub would refuse: the token, the repository, the workflow, its trigger and its
 inputs at that very ref. Each refusal says what to change, and where. It uses GH_TOKEN, GITHUB_TOKEN or gh's login, and on
 GitHub Enterprise (GH_HOST) GH_ENTERPRISE_TOKEN. No AWS credentials and no config file are needed here: the workflow has
-its own.`,
+its own.
+
+--target local asks no GitHub: local CI (medusa-deploy local up --ci) runs the workflow of what was pushed to it.`,
 		Example: `  medusa-deploy trigger --target production
   medusa-deploy trigger --target production --action rollback --release v41
   medusa-deploy trigger --ref main --input debug=true --no-follow
-  medusa-deploy trigger --follow 9876543210`,
+  medusa-deploy trigger --follow 9876543210
+  medusa-deploy trigger --target local --action rollback`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(cmd); err != nil {
@@ -49,6 +52,11 @@ its own.`,
 			}
 			target := cmp.Or(g.target, g.getenv(config.TargetVariable))
 			locally := target == config.LocalTarget && f.follow == ""
+			for _, name := range []string{"repo", "no-follow"} {
+				if locally && cmd.Flags().Changed(name) {
+					return usage(cmd, fmt.Errorf("--target local is run by local CI, as a part of this command: --%s has no meaning with it", name))
+				}
+			}
 			if locally {
 				target = "" // where it runs, not what it deploys: the workflow's own default is meant
 			}

@@ -34,6 +34,7 @@ type actRun struct {
 	event     string            // push, workflow_dispatch
 	scratch   string            // directory for this run alone
 	home      string            // $HOME of the steps
+	bin       string            // see shells
 	mark      string            // see trackingVariable
 	standins  map[string]string // OWNER/REPO@REF to a directory
 	labels    []string          // what jobs ask to run on
@@ -81,7 +82,7 @@ func (r actRun) arguments() []string {
 // inherited are the variables of this process that steps get, by name or by the beginning of it. A runner knows nothing of
 // the user's own tokens, profiles and settings; what makes downloads and builds possible at all on this machine stays.
 var inherited = []string{
-	"PATH", "LANG", "LC_", "TZ", "TMPDIR", "USER", "LOGNAME", "DOCKER_HOST", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE",
+	"LANG", "LC_", "TZ", "TMPDIR", "USER", "LOGNAME", "DOCKER_HOST", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE",
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
 	"GOPROXY", "GONOSUMDB", "GONOSUMCHECK", "GOSUMDB", "GOFLAGS", "GOCACHE", "GOMODCACHE", "GOTOOLCHAIN", "GOPATH", "GOROOT", "npm_config_", "NPM_CONFIG_",
 }
@@ -93,9 +94,8 @@ func (r actRun) environment() []string {
 			return name == known || strings.HasSuffix(known, "_") && strings.HasPrefix(name, known)
 		})
 	})
-	// act gives every step a terminal, which GitHub does not: programs are told to write as if there was none.
 	return append(env, "HOME="+r.home, "XDG_CONFIG_HOME="+filepath.Join(r.home, ".config"), "XDG_CACHE_HOME="+filepath.Join(r.home, ".cache"),
-		"TERM=dumb", "NO_COLOR=1", "BUILDKIT_PROGRESS=plain")
+		binVariable+"="+r.bin, "PATH="+r.bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
 }
 
 // run runs act and hands its output to out, until it has ended with all that its steps have started. When ctx ends, the
@@ -145,7 +145,7 @@ func (r actRun) run(ctx context.Context, out *stream) error {
 // end, and is ended.
 func (r actRun) stop(act *os.Process, ended <-chan error) error {
 	steps := tracked(r.mark)
-	signalTracked(steps, r.mark, os.Interrupt)
+	interruptTracked(steps, r.mark)
 	if len(steps) == 0 {
 		_ = act.Signal(os.Interrupt) // between two steps
 	}

@@ -80,6 +80,9 @@ func (d Dir) Create(ctx context.Context, s Setup) error {
 	if err := d.plantStandins(); err != nil {
 		return err
 	}
+	if err := d.plantShells(s.Program); err != nil {
+		return err
+	}
 	return writeJSON(d.settings(), settings{Program: s.Program, Act: s.Act, Name: tree.name, Origin: tree.origin})
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -14,6 +15,9 @@ import (
 func apart() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }
+
+// dependent ends a script when what waits for it is killed.
+func dependent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} }
 
 // trackingVariable marks the processes of a run, as it does on GitHub's runners. Steps hand it down to what they start,
 // however that detaches itself.
@@ -44,6 +48,24 @@ func carries(pid int, mark string) bool {
 	return slices.ContainsFunc(bytes.Split(environment, []byte{0}), func(pair []byte) bool {
 		return string(pair) == trackingVariable+"="+mark
 	})
+}
+
+// interruptTracked does to the processes of a run what ctrl-c does. Those that a script left in the background ignore
+// that: they are told to end.
+func interruptTracked(pids []int, mark string) {
+	signalTracked(slices.DeleteFunc(slices.Clone(pids), ignoresInterrupt), mark, syscall.SIGINT)
+	signalTracked(slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return !ignoresInterrupt(pid) }), mark, syscall.SIGTERM)
+}
+
+func ignoresInterrupt(pid int) bool {
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(status), "\nSigIgn:\t")
+	mask, _, _ := strings.Cut(after, "\n")
+	signals, err := strconv.ParseUint(mask, 16, 64)
+	return err == nil && signals>>(syscall.SIGINT-1)&1 == 1
 }
 
 // signalTracked signals the processes of a run. The mark is looked at again once a process is held by a handle, so that one

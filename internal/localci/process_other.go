@@ -17,3 +17,7 @@ func tracked(string) []int { return nil }
 func signalTracked([]int, string, os.Signal) {}
 
 func carries(int, string) bool { return false }
+
+func interruptTracked([]int, string) {}
+
+func dependent() *syscall.SysProcAttr { return nil }

@@ -38,6 +38,8 @@ type Record struct {
 	Reason   string    `json:"reason,omitempty"` // of an outcome that is no success
 	Log      string    `json:"log"`              // path of what it printed
 	Summary  string    `json:"summary,omitempty"`
+	Mark     string    `json:"mark"`   // of its processes
+	Source   string    `json:"source"` // directory of its workflow's checkout, while it runs
 }
 
 func (d Dir) recordPath(number int) string { return filepath.Join(d.run(number), "run.json") }
@@ -89,8 +91,37 @@ func (d Dir) record(number int) (Record, error) {
 	return r, nil
 }
 
+// sweep ends what runs have left behind whose own process was killed, and removes their secrets.
+func (d Dir) sweep() error {
+	numbers, err := d.numbers()
+	if err != nil {
+		return err
+	}
+	for _, number := range numbers {
+		raw, err := os.ReadFile(d.recordPath(number))
+		var r Record
+		if err != nil || json.Unmarshal(raw, &r) != nil || r.Outcome != "" {
+			continue
+		}
+		if r, err = d.record(number); err != nil || r.Outcome == "" {
+			continue // it lives
+		}
+		signalTracked(tracked(r.Mark), r.Mark, syscall.SIGKILL)
+		err = errors.Join(os.RemoveAll(d.scratch(number)), os.RemoveAll(r.Source))
+		if err = errors.Join(err, writeJSON(d.recordPath(number), r)); err != nil {
+			return fmt.Errorf("clean up run %d, which was killed: %w", number, err)
+		}
+	}
+	return nil
+}
+
+func (d Dir) scratch(number int) string { return filepath.Join(d.run(number), "scratch") }
+
 // Stop ends the runs in progress, and those that wait, and returns when they are gone.
 func (d Dir) Stop(ctx context.Context) error {
+	if err := d.sweep(); err != nil {
+		return err
+	}
 	numbers, err := d.numbers()
 	if err != nil {
 		return err

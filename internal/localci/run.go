@@ -51,6 +51,9 @@ func (d Dir) runner(ctx context.Context, world Surroundings, out *output) (*runn
 	if err := d.Problem(); err != nil {
 		return nil, err
 	}
+	if err := d.sweep(); err != nil {
+		return nil, err
+	}
 	head, err := git(ctx, d.Repository(), "symbolic-ref", "HEAD")
 	if err != nil {
 		return nil, err
@@ -107,7 +110,7 @@ func (r *runner) run(ctx context.Context, j job) (Record, error) {
 	known := r.facts(j, number)
 	record := Record{
 		Number: number, Workflow: j.workflow.name(), Path: j.workflow.path, Title: visible(j.workflow.title(known, j.subject)),
-		Event: j.event, Ref: j.ref, SHA: j.sha, Started: time.Now().UTC(), Log: logFile.Name(),
+		Event: j.event, Ref: j.ref, SHA: j.sha, Started: time.Now().UTC(), Log: logFile.Name(), Mark: "local-ci-" + rand.Text(), Source: j.source,
 	}
 	if err := writeJSON(r.dir.recordPath(number), record); err != nil {
 		return record, err
@@ -156,7 +159,7 @@ func (r *runner) inTurn(ctx context.Context, j job, known facts, record *Record,
 		}
 		defer mine.release()
 	}
-	scratch := filepath.Join(path, "scratch")
+	scratch := r.dir.scratch(record.Number)
 	if err := os.Mkdir(scratch, 0o700); err != nil {
 		return fmt.Errorf("begin run %d: %w", record.Number, err)
 	}
@@ -165,7 +168,7 @@ func (r *runner) inTurn(ctx context.Context, j job, known facts, record *Record,
 	for _, one := range fetched {
 		r.out.linef("  %s has no stand-in here: it is fetched from GitHub", visible(one))
 	}
-	act, err := r.act(j, record.Number, scratch, mapped)
+	act, err := r.act(j, *record, scratch, mapped)
 	if err != nil {
 		return err
 	}
@@ -193,7 +196,7 @@ func (r *runner) showSummary(text string) {
 }
 
 // act sets act up for a job.
-func (r *runner) act(j job, number int, scratch string, standins map[string]string) (actRun, error) {
+func (r *runner) act(j job, record Record, scratch string, standins map[string]string) (actRun, error) {
 	secrets, err := r.merged(r.world.Secrets, r.dir.secrets())
 	if err != nil {
 		return actRun{}, err
@@ -208,8 +211,8 @@ func (r *runner) act(j job, number int, scratch string, standins map[string]stri
 	}
 	owner, _, _ := strings.Cut(r.settings.Name, "/")
 	maps.Copy(variables, map[string]string{
-		"GITHUB_REPOSITORY": r.settings.Name, "GITHUB_REPOSITORY_OWNER": owner, "GITHUB_RUN_ID": fmt.Sprint(number),
-		"GITHUB_RUN_NUMBER": fmt.Sprint(number), "SHA_REF": j.sha, "MEDUSA_DEPLOY_CI_PROGRAM": r.settings.Program,
+		"GITHUB_REPOSITORY": r.settings.Name, "GITHUB_REPOSITORY_OWNER": owner, "GITHUB_RUN_ID": fmt.Sprint(record.Number),
+		"GITHUB_RUN_NUMBER": fmt.Sprint(record.Number), "SHA_REF": j.sha, "MEDUSA_DEPLOY_CI_PROGRAM": r.settings.Program,
 	})
 	labels := []string{"ubuntu-latest", "ubuntu-24.04", "ubuntu-22.04"}
 	for _, label := range j.workflow.labels() {
@@ -218,8 +221,8 @@ func (r *runner) act(j job, number int, scratch string, standins map[string]stri
 		}
 	}
 	return actRun{
-		act: r.settings.Act, source: j.source, workflow: j.workflow.path, event: j.event, scratch: scratch, home: r.dir.home(),
-		mark: "local-ci-" + rand.Text(), standins: standins, labels: labels, payload: j.payload(r.settings, r.branch),
+		act: r.settings.Act, source: j.source, workflow: j.workflow.path, event: j.event, scratch: scratch, home: r.dir.home(), bin: r.dir.bin(),
+		mark: record.Mark, standins: standins, labels: labels, payload: j.payload(r.settings, r.branch),
 		variables: variables, secrets: secrets, vars: vars,
 	}, nil
 }

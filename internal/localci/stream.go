@@ -38,7 +38,8 @@ type stream struct {
 	step    string
 	summary strings.Builder
 	told    string   // the step whose own steps wrote summaries
-	failed  string   // the first step that failed: JOB: STEP
+	problem string   // the first error that the step reported
+	failed  string   // the first step that failed, JOB: STEP, and its problem
 	skipped []string // jobs that could not run here
 	jobs    int      // that have ended
 	red     bool     // one of them failed
@@ -97,7 +98,7 @@ func (s *stream) show(e entry) {
 		s.ended(e)
 	case e.Stage == "Main" && len(e.StepIDs) == 1 && strings.HasPrefix(e.Message, "⭐ Run "):
 		s.enter(e)
-	case e.Level == "error":
+	case e.Level == "error" && len(e.StepIDs) <= 1: // else the step that uses the action says it, too
 		s.print(e, visible(e.Message))
 	}
 }
@@ -137,7 +138,7 @@ func (s *stream) enter(e entry) {
 	if job != s.job {
 		s.line("── " + job)
 	}
-	s.job, s.step = job, step
+	s.job, s.step, s.problem = job, step, ""
 	s.line("▸ " + step)
 }
 
@@ -178,6 +179,9 @@ func (s *stream) command(e entry) {
 			}
 			text = place + ": " + text
 		}
+		if e.Command == "error" && s.problem == "" {
+			s.problem, _, _ = strings.Cut(text, "\n")
+		}
 		text = e.Command + ": " + text
 	default:
 		return
@@ -191,11 +195,16 @@ func (s *stream) command(e entry) {
 // is told only when it fails.
 func (s *stream) ended(e entry) {
 	failed := e.StepState == string(Failure)
+	if len(e.StepIDs) > 1 {
+		return
+	}
 	if failed && s.failed == "" && len(e.SetupIDs) == 0 {
 		s.failed = s.jobOf(e) + ": " + stepOf(e)
+		if s.problem != "" {
+			s.failed += ": " + visible(s.problem)
+		}
 	}
 	switch {
-	case len(e.StepIDs) > 1:
 	case failed:
 		s.print(e, "✗ failed after "+short(e.Took))
 	case e.Stage == "Main":
