@@ -2,6 +2,7 @@ package localci
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -114,7 +115,7 @@ func newStage(t *testing.T) *stage {
 }
 
 func gitEnvironment() []string {
-	return append(withoutGit(os.Environ()), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_SYSTEM="+os.DevNull,
+	return append(withoutGit(os.Environ()), "GIT_CONFIG_GLOBAL="+cmp.Or(os.Getenv("GIT_CONFIG_GLOBAL"), os.DevNull), "GIT_CONFIG_SYSTEM="+os.DevNull,
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com")
 }
 

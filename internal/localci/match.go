@@ -40,7 +40,7 @@ func filterPattern(pattern string) (*regexp.Regexp, error) {
 				b.WriteString(regexp.QuoteMeta(pattern[i : i+1]))
 			}
 		default:
-			b.WriteString(regexp.QuoteMeta(string(c)))
+			b.WriteString(regexp.QuoteMeta(pattern[i : i+1]))
 		}
 	}
 	b.WriteString(`\z`)
