@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -318,26 +318,35 @@ func standinQEMU(_ context.Context, g *globals) error {
 	return err
 }
 
-// standinAction runs the command that this program's own action would.
+// actionCommand is what a command of this program looks like. The action takes nothing else: no flag, and no path.
+var actionCommand = regexp.MustCompile(`^[a-z][a-z-]*$`)
+
+// standinAction runs the command that this program's own action would: see action/run.sh.
 func standinAction(ctx context.Context, g *globals) error {
-	command := g.getenv("STANDIN_COMMAND")
-	args := []string{command}
-	if target := g.getenv("STANDIN_TARGET"); target != "" {
-		args = append(args, "--target="+target)
+	command, wanted, ref := g.getenv("STANDIN_COMMAND"), g.getenv("STANDIN_RELEASE"), g.getenv("STANDIN_REF")
+	switch {
+	case !actionCommand.MatchString(command):
+		return exit(release.ExitUsage, fmt.Errorf("input command: %q is not a command of medusa-deploy, such as ship or rollback", command))
+	case wanted != "" && command != "rollback":
+		return exit(release.ExitUsage, fmt.Errorf("input release goes with the command rollback, not with %s", command))
+	case ref != "" && command != "deploy":
+		return exit(release.ExitUsage, fmt.Errorf("input ref goes with the command deploy, not with %s: check the commit out before this step", command))
 	}
-	wanted := g.getenv("STANDIN_RELEASE")
-	switch command {
-	case "ship":
-	case "rollback":
-		args = append(args, "--yes")
-		if wanted != "" {
-			args = append(args, "--to="+wanted)
+	args := []string{command}
+	for flag, value := range map[string]string{"target": g.getenv("STANDIN_TARGET"), "config": g.getenv("STANDIN_CONFIG"), "to": wanted} {
+		if value != "" {
+			args = append(args, "--"+flag+"="+value)
 		}
-	default:
-		return exit(release.ExitUsage, fmt.Errorf("the action's command is ship or rollback, not %s", strconv.Quote(command)))
+	}
+	if command == "rollback" {
+		args = append(args, "--yes")
+	}
+	args = append(args, strings.Fields(g.getenv("STANDIN_ARGS"))...)
+	if ref != "" {
+		args = append(args, "--", ref)
 	}
 	root := newRoot(g.sys)
-	root.SetArgs(append(args, strings.Fields(g.getenv("STANDIN_ARGS"))...))
+	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
 }
 

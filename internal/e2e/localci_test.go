@@ -18,56 +18,14 @@ import (
 
 var update = flag.Bool("update", false, "write the transcripts in docs anew")
 
-// ciWorkflow is a workflow as `init` writes it: OIDC, the third-party actions pinned, this program's own action.
-const ciWorkflow = `name: deploy
-run-name: ${{ inputs.action || 'ship' }} ${{ inputs.release || inputs.ref || github.ref_name }} to ${{ inputs.target || 'production' }}
-on:
-  push:
-    branches: [main]
-  workflow_dispatch:
-    inputs:
-      target: {type: choice, options: [production], default: production}
-      action: {type: choice, options: [ship, rollback], default: ship}
-      ref: {type: string, default: ''}
-      release: {type: string, default: ''}
-permissions: {}
-jobs:
-  deploy:
-    name: deploy to ${{ inputs.target || 'production' }}
-    runs-on: ubuntu-latest
-    timeout-minutes: 60
-    permissions: {contents: read, id-token: write}
-    concurrency:
-      group: deploy-${{ inputs.target || 'production' }}
-      cancel-in-progress: false
-    steps:
-      - name: Check out the code
-        uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1
-        with: {ref: "${{ inputs.ref || github.sha }}", fetch-depth: 0, persist-credentials: false}
-      - name: Start BuildKit
-        id: builder
-        if: inputs.action != 'rollback'
-        uses: docker/setup-buildx-action@37fe631027851001ddb9b187196cc803df7f5f0e # v4.3.0
-      - name: Sign in to AWS
-        uses: aws-actions/configure-aws-credentials@e6de054238d6b7531b4efff3b6587d9aade6a06c # v6.2.3
-        with: {role-to-assume: "${{ vars.AWS_ROLE_ARN }}", aws-region: eu-central-1}
-      - name: ${{ inputs.action || 'ship' }}
-        id: deploy
-        uses: medusa-deploy/medusa-deploy@0123456789abcdef0123456789abcdef01234567 # v1.2.3
-        with:
-          command: ${{ inputs.action || 'ship' }}
-          target: ${{ inputs.target || 'production' }}
-          release: ${{ inputs.release }}
-          builder: ${{ steps.builder.outputs.name }}
-      - name: Tell where it is
-        env: {URL: "${{ steps.deploy.outputs.url }}", OUTCOME: "${{ steps.deploy.outputs.outcome }}"}
-        run: echo "$OUTCOME, see $URL"
-`
+// ownAction is an action that generated workflows name; local CI has a stand-in for it.
+const ownAction = "medusa-deploy/medusa-deploy@0123456789abcdef0123456789abcdef01234567#v1.2.3"
 
-// ciStage is a stage whose app has a workflow, and a target that is not called local.
-func ciStage(t *testing.T) *rehearsal.Stage {
+// ciStage is a stage whose app is as someone has it who begins: its source and Dockerfile, and a git repository without a
+// commit. init writes the rest; script has what was typed.
+func ciStage(t *testing.T) (stage *rehearsal.Stage, script *transcript) {
 	t.Helper()
-	stage := newStage(t)
+	stage = newStage(t)
 	if _, err := os.Stat(filepath.Join(stage.EngineDir, "act")); err != nil {
 		t.Fatalf("%v: run `make engine` first", err)
 	}
@@ -76,18 +34,34 @@ func ciStage(t *testing.T) *rehearsal.Stage {
 		t.Fatal(err)
 	}
 	t.Setenv("GOCACHE", strings.TrimSpace(string(cache))) // a runner has a home of its own: everything would be compiled again
-	err = stage.Append("medusa-deploy.yaml", "  production:\n    region: eu-central-1\n    cluster: medusa-cluster\n    services: [medusa-service]\n")
-	if err == nil {
-		err = stage.Write(".github/workflows/deploy.yml", []byte(ciWorkflow))
-	}
-	if err == nil {
-		_, err = stage.Commit("deploy by a workflow")
-	}
+	config, err := stage.Read("medusa-deploy.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	gitIn(t, stage, "remote", "add", "origin", "git@github.com:acme/shop.git")
-	return stage
+	for _, name := range []string{".git", "ecs", "medusa-deploy.yaml"} {
+		if err := os.RemoveAll(filepath.Join(stage.App, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gitIn(t, stage, "init", "--quiet", "--initial-branch=main")
+	gitIn(t, stage, "remote", "add", "origin", "git@github.com:acme/hello.git")
+	script = &transcript{}
+	script.add("medusa-deploy init --region eu-central-1", must(t, stage, "init", "--yes", "--region", "eu-central-1", "--action", ownAction))
+	// The example's Dockerfile copies a binary that is compiled before the build, so that the tests need no base image.
+	_, after, found := strings.Cut(config, "  prepare:\n")
+	prepare, _, more := strings.Cut(after, "targets:\n")
+	if !found || !more {
+		t.Fatal("the example has no image.prepare any more")
+	}
+	if err := stage.Edit("medusa-deploy.yaml", "image:\n", "image:\n  prepare:\n"+prepare); err != nil {
+		t.Fatal(err)
+	}
+	script.add("$EDITOR medusa-deploy.yaml    # image.prepare: compiles what this app's Dockerfile copies", "")
+	if _, err := stage.Commit("Deploy with medusa-deploy"); err != nil {
+		t.Fatal(err)
+	}
+	script.add("git add -A && git commit -m 'Deploy with medusa-deploy'", "")
+	return stage, script
 }
 
 // gitIn runs git in the app's work tree, in the stage's environment, and gives what it printed.
@@ -129,8 +103,7 @@ func serviceURL(t *testing.T, stage *rehearsal.Stage) string {
 // TestPushToLocalCI goes the way of a team without leaving the machine: push, see it run, push a change, roll back by hand.
 // What is typed and printed is the transcript in the docs.
 func TestPushToLocalCI(t *testing.T) {
-	stage := ciStage(t)
-	var script transcript
+	stage, script := ciStage(t)
 	script.add("medusa-deploy local up --ci", must(t, stage, "local", "up", "--ci", "--listen", "127.0.0.1:0"))
 	script.add("git push local main", gitIn(t, stage, "push", "local", "main"))
 	url := serviceURL(t, stage)
@@ -157,7 +130,7 @@ func TestPushToLocalCI(t *testing.T) {
 
 // TestABadPushToLocalCI pushes a version that ends at once: red, with the reason, and the version before serves on.
 func TestABadPushToLocalCI(t *testing.T) {
-	stage := ciStage(t)
+	stage, _ := ciStage(t)
 	if err := stage.Up(t.Context(), "--ci"); err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +160,7 @@ func TestABadPushToLocalCI(t *testing.T) {
 // TestLocalDownEndsARun stops local AWS while a pushed release is on its way. Nothing of the run may stay, and resetting
 // removes the repository.
 func TestLocalDownEndsARun(t *testing.T) {
-	stage := ciStage(t)
+	stage, _ := ciStage(t)
 	if err := stage.Up(t.Context(), "--ci"); err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +201,10 @@ func TestLocalDownEndsARun(t *testing.T) {
 type transcript struct{ text strings.Builder }
 
 func (s *transcript) add(typed, printed string) {
-	fmt.Fprintf(&s.text, "$ %s\n%s\n", typed, strings.TrimRight(printed, "\n"))
+	fmt.Fprintf(&s.text, "$ %s\n", typed)
+	if printed = strings.TrimRight(printed, "\n"); printed != "" {
+		s.text.WriteString(printed + "\n")
+	}
 }
 
 // volatile is what differs from run to run, and what stands for it in the docs.

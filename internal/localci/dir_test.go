@@ -123,3 +123,23 @@ func TestCheckoutInputs(t *testing.T) {
 		}
 	}
 }
+
+func TestOldRunsAreForgotten(t *testing.T) {
+	dir := In(t.TempDir())
+	for range keptRuns + 3 {
+		number, _, err := dir.nextRun()
+		if err == nil {
+			err = writeJSON(dir.recordPath(number), Record{Number: number, Outcome: Success})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := dir.sweep(); err != nil {
+		t.Fatal(err)
+	}
+	runs, err := dir.Runs(1000)
+	if err != nil || len(runs) != keptRuns || runs[0].Number != keptRuns+3 || runs[keptRuns-1].Number != 4 {
+		t.Errorf("%d runs are kept (%v)", len(runs), err)
+	}
+}

@@ -91,11 +91,23 @@ func (d Dir) record(number int) (Record, error) {
 	return r, nil
 }
 
-// sweep ends what runs have left behind whose own process was killed, and removes their secrets.
+// keptRuns is how many runs are remembered.
+const keptRuns = 100
+
+// sweep ends what runs have left behind whose own process was killed, removes their secrets, and forgets old runs.
 func (d Dir) sweep() error {
 	numbers, err := d.numbers()
 	if err != nil {
 		return err
+	}
+	for len(numbers) > keptRuns {
+		if r, err := d.record(numbers[0]); err != nil || r.Outcome == "" {
+			break
+		}
+		if err := os.RemoveAll(d.run(numbers[0])); err != nil {
+			return fmt.Errorf("forget run %d: %w", numbers[0], err)
+		}
+		numbers = numbers[1:]
 	}
 	for _, number := range numbers {
 		raw, err := os.ReadFile(d.recordPath(number))
