@@ -70,13 +70,7 @@ func rolloutText(e release.Event, verbose bool) string {
 		}
 		return fmt.Sprintf("%s %s %s → %s", e.Service, verb, orNothing(e.From), e.To.Short())
 	case release.ChangesFound:
-		switch e.Relation {
-		case release.RelationFirst, release.RelationUnknown, release.RelationUnrelated:
-			return e.Summary()
-		case release.RelationSame:
-			return "brings no other commit"
-		}
-		return "brings " + e.Summary()
+		return changesLine(e.Changes)
 	case release.DefinitionChange:
 		return differenceText(e)
 	case release.RolloutProgress:
@@ -107,6 +101,30 @@ func progressText(e release.RolloutProgress) string {
 		text += fmt.Sprintf(", %d failed", e.Failed)
 	}
 	return text
+}
+
+// changesLine says what a release brings to what runs.
+func changesLine(c release.Changes) string {
+	switch c.Relation {
+	case release.RelationAhead:
+		return "brings " + commits(c.Count)
+	case release.RelationBehind:
+		return "takes " + commits(c.TakenBack) + " back"
+	case release.RelationDiverged:
+		return "brings " + commits(c.Count) + " and takes " + commits(c.TakenBack) + " back"
+	case release.RelationFirst:
+		return "nothing runs yet"
+	case release.RelationSame:
+		return "brings no other commit"
+	}
+	return c.Summary()
+}
+
+func commits(n int) string {
+	if n == 1 {
+		return "1 commit"
+	}
+	return fmt.Sprintf("%d commits", n)
 }
 
 // differenceText is one line of a definition's diff.
