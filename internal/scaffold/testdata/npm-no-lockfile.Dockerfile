@@ -7,7 +7,7 @@ ENV MEDUSA_DISABLE_TELEMETRY=true
 # All dependencies, to build with.
 FROM base AS build
 COPY package.json ./
-RUN --mount=type=cache,target=/root/.npm npm install
+RUN --mount=type=cache,target=/npm npm install --cache /npm
 COPY . .
 # Takes up to 2 GB of memory, most of it for the admin. It needs no database.
 RUN npx --no-install medusa build
@@ -15,7 +15,7 @@ RUN npx --no-install medusa build
 # The dependencies that the app runs with.
 FROM base AS production
 COPY package.json ./
-RUN --mount=type=cache,target=/root/.npm npm install --omit=dev
+RUN --mount=type=cache,target=/npm npm install --cache /npm --omit=dev
 
 # What `medusa build` has made is an app of its own, which runs where its files lie.
 FROM node:22-bookworm-slim
