@@ -24,7 +24,7 @@ engine: ## build the container engine of local AWS (bin/engine): minutes the fir
 demo: build engine ## show the whole line on this machine: ship, change, ship under load, roll back
 	@go run ./internal/rehearsal/demo -program $(abspath $(PROGRAM)) -engine $(abspath $(ENGINE_DIR)) -example $(abspath examples/hello)
 
-test: build engine test-deps ## run all tests, with real builds and real containers (needs root for those)
+test: build engine engine-buildx test-deps ## run all tests, with real builds and real containers (needs root for those)
 	go test -race -timeout 60m ./...
 
 test-deps:

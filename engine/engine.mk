@@ -3,6 +3,7 @@
 #
 #   engine         containerd, its shim, runc, buildkitd and the CNI plugins, and act, which runs workflows for local CI
 #   engine-client  buildctl, which the benchmarks compare with
+#   engine-buildx  docker's buildx, with which the tests run the plain workflow
 #   engine-clean   removes bin/engine
 #
 # Everything is a static binary, so that a folder of them can be copied to any Linux. All but runc are pure Go; runc
@@ -21,10 +22,12 @@ engine_build = @echo "engine: building $(notdir $@) ($(2))"; mkdir -p $(@D) && \
 	cd engine && CGO_ENABLED=0 go build -trimpath -tags '$(ENGINE_TAGS)' \
 	-ldflags '-s -w -X $(1)/version.Version=$(2)' -o '$(abspath $@)' $(3) && touch '$(abspath $@)'
 
-.PHONY: engine engine-client engine-clean
+.PHONY: engine engine-client engine-buildx engine-clean
 engine: $(ENGINE_BINARIES)
 
 engine-client: $(ENGINE_DIR)/buildctl
+
+engine-buildx: $(ENGINE_DIR)/buildx
 
 engine-clean:
 	rm -rf $(ENGINE_DIR)
@@ -34,6 +37,7 @@ BUILDKIT_MODULE := github.com/moby/buildkit
 CNI_MODULE := github.com/containernetworking/plugins
 RUNC_MODULE := github.com/opencontainers/runc
 ACT_MODULE := github.com/nektos/act
+BUILDX_MODULE := github.com/docker/buildx
 
 $(ENGINE_DIR)/containerd $(ENGINE_DIR)/containerd-shim-runc-v2: $(ENGINE_PINS)
 	$(call engine_build,$(CONTAINERD_MODULE),$(call engine_version,$(CONTAINERD_MODULE)),$(CONTAINERD_MODULE)/cmd/$(@F))
@@ -49,6 +53,9 @@ $(ENGINE_DIR)/cni/bridge $(ENGINE_DIR)/cni/loopback: $(ENGINE_PINS)
 
 $(ENGINE_DIR)/cni/portmap: $(ENGINE_PINS)
 	$(call engine_build,$(CNI_MODULE),$(call engine_version,$(CNI_MODULE)),$(CNI_MODULE)/plugins/meta/$(@F))
+
+$(ENGINE_DIR)/buildx: $(ENGINE_PINS)
+	$(call engine_build,$(BUILDX_MODULE),$(call engine_version,$(BUILDX_MODULE)),$(BUILDX_MODULE)/cmd/buildx)
 
 # Without Docker: local CI runs steps as processes of this machine, and must not find a daemon by accident. act's Docker
 # half does not build with the moby/go-archive that BuildKit needs, either.

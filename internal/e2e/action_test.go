@@ -61,7 +61,7 @@ jobs:
 	}
 }
 
-// runAct runs a workflow with act, steps as processes of this machine, in a repository of its own.
+// runAct commits a workflow and runs it with act, the action of the reference mapped to this repository's.
 func runAct(t *testing.T, stage *rehearsal.Stage, workflow string) (string, error) {
 	t.Helper()
 	if err := stage.Write(".github/workflows/test.yml", []byte(workflow)); err != nil {
@@ -70,23 +70,36 @@ func runAct(t *testing.T, stage *rehearsal.Stage, workflow string) (string, erro
 	if _, err := stage.Commit("a workflow"); err != nil {
 		t.Fatal(err)
 	}
-	home := filepath.Join(stage.Dir, "act")
-	for _, dir := range []string{home, filepath.Join(home, "action")} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+	action := filepath.Join(stage.Dir, "action")
+	if _, err := os.Stat(action); err != nil {
+		if err := os.CopyFS(filepath.Join(action, "action"), os.DirFS(filepath.Join(root(t), "action"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := rehearsal.CopyProgram(filepath.Join(root(t), "action.yml"), filepath.Join(action, "action.yml")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	action := filepath.Join(home, "action")
-	if err := os.CopyFS(filepath.Join(action, "action"), os.DirFS(filepath.Join(root(t), "action"))); err != nil && !os.IsExist(err) {
-		t.Fatal(err)
-	}
-	if err := rehearsal.CopyProgram(filepath.Join(root(t), "action.yml"), filepath.Join(action, "action.yml")); err != nil {
-		t.Fatal(err)
-	}
-	command := exec.CommandContext(t.Context(), filepath.Join(stage.EngineDir, "act"), "push", "--directory", stage.App,
-		"--workflows", filepath.Join(stage.App, ".github/workflows/test.yml"), "--platform", "ubuntu-latest=-self-hosted",
-		"--local-repository", pinned+"="+action, "--action-cache-path", filepath.Join(home, "cache"), "--no-cache-server", "--secret", "GITHUB_TOKEN=")
+	return act(t, stage, nil, "push", "--workflows", filepath.Join(stage.App, ".github/workflows/test.yml"), "--local-repository", pinned+"="+action)
+}
+
+// act runs act in the stage's app, steps as processes of this machine, in a home of their own and with env besides.
+func act(t *testing.T, stage *rehearsal.Stage, env []string, args ...string) (string, error) {
+	t.Helper()
+	home := actHome(t, stage)
+	command := exec.CommandContext(t.Context(), filepath.Join(stage.EngineDir, "act"), append(args, "--directory", stage.App,
+		"--platform", "ubuntu-latest=-self-hosted", "--action-cache-path", filepath.Join(home, "cache"), "--no-cache-server", "--secret", "GITHUB_TOKEN=")...)
 	command.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_CACHE_HOME="+home, "DOCKER_HOST=unix:///nonexistent", "GIT_CONFIG_GLOBAL=/dev/null")
+	command.Env = append(command.Env, env...)
 	out, err := command.CombinedOutput()
 	return string(out), err
+}
+
+// actHome is the home of the steps.
+func actHome(t *testing.T, stage *rehearsal.Stage) string {
+	t.Helper()
+	home := filepath.Join(stage.Dir, "act")
+	if err := os.MkdirAll(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return home
 }
