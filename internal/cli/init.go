@@ -117,6 +117,7 @@ type plan struct {
 	changes []fileChange
 
 	keepConfig bool // the config that is there says everything
+	found      bool // the services exist on AWS already
 }
 
 // fileChange is a file and what becomes of it.
@@ -243,6 +244,9 @@ func (p *plan) write() error {
 // tell says what became of each file, and what to do next.
 func (p *plan) tell(out io.Writer) error {
 	var b strings.Builder
+	if p.found {
+		fmt.Fprintf(&b, "found      cluster %s with %s (--cluster and --services say otherwise)\n", p.cluster, strings.Join(p.services, ", "))
+	}
 	for _, c := range p.changes {
 		fate := p.fate(c)
 		fmt.Fprintf(&b, "%-9s  %s\n", fate, c.shown())

@@ -37,6 +37,9 @@ func (p *plan) answers(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if !found {
+		p.findServices(cmd)
+	}
 	if !found && !p.yes && p.isInteractive() {
 		if err := p.ask(cmd, bufio.NewReader(p.sys.Stdin), p.sys.Stderr); err != nil {
 			return err
