@@ -37,7 +37,7 @@ type entry struct {
 // metadata is what the tests need of action.yml.
 type metadata struct {
 	Inputs, Outputs map[string]entry
-	Runs struct {
+	Runs            struct {
 		Steps []struct {
 			ID, Run, Shell string
 			Env            map[string]string
