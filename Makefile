@@ -1,5 +1,6 @@
 # `make help` lists what there is. Everything is built from Go modules; the only Debian packages are libseccomp-dev (the
-# container engine's system-call filter) and, for the tests, git and the AWS CLI where they are missing.
+# container engine's system-call filter) and, for the tests, git, the AWS CLI, shellcheck, gh and docker's client where
+# they are missing.
 
 .DEFAULT_GOAL := help
 PROGRAM := bin/medusa-deploy
@@ -11,7 +12,7 @@ include engine/engine.mk
 .PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency faults scale dist dist-program clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
 
 build: $(PROGRAM) ## build the program (bin/medusa-deploy)
 
