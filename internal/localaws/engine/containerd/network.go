@@ -60,6 +60,20 @@ func (l layout) seed() uint32 {
 	return binary.BigEndian.Uint32(raw)
 }
 
+// wholeAttempts is how often the kernel is asked for a list that keeps changing.
+const wholeAttempts = 1000
+
+// whole asks the kernel for a list until it did not change on the way: other programs, and other local AWSes, add and
+// remove interfaces at any time.
+func whole[T any](list func() ([]T, error)) ([]T, error) {
+	for attempt := 1; ; attempt++ {
+		all, err := list()
+		if attempt == wholeAttempts || !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return all, err
+		}
+	}
+}
+
 // takenPrefixes lists what the machine's interfaces and routes cover, but for the bridge that is ours. Default routes
 // do not count.
 func takenPrefixes(bridge string) ([]netip.Prefix, error) {
@@ -67,11 +81,11 @@ func takenPrefixes(bridge string) ([]netip.Prefix, error) {
 	if link, err := netlink.LinkByName(bridge); err == nil {
 		own = link.Attrs().Index
 	}
-	addresses, err := netlink.AddrList(nil, netlink.FAMILY_V4)
+	addresses, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_V4) })
 	if err != nil {
 		return nil, fmt.Errorf("list addresses of this machine: %w", err)
 	}
-	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
+	routes, err := whole(func() ([]netlink.Route, error) { return netlink.RouteList(nil, netlink.FAMILY_V4) })
 	if err != nil {
 		return nil, fmt.Errorf("list routes of this machine: %w", err)
 	}
@@ -136,7 +150,7 @@ func addBridge(l layout) (netlink.Link, error) {
 
 // dropOtherAddresses removes what an earlier choice of subnet left on the bridge.
 func dropOtherAddresses(link netlink.Link, keep *netlink.Addr) error {
-	addresses, err := netlink.AddrList(link, netlink.FAMILY_V4)
+	addresses, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_V4) })
 	if err != nil {
 		return fmt.Errorf("list addresses of %s: %w", link.Attrs().Name, err)
 	}
@@ -160,7 +174,7 @@ func removeBridge(l layout) error {
 	if err != nil {
 		return fmt.Errorf("find bridge %s: %w", l.bridge(), err)
 	}
-	links, err := netlink.LinkList()
+	links, err := whole(netlink.LinkList)
 	if err != nil {
 		return fmt.Errorf("list interfaces: %w", err)
 	}

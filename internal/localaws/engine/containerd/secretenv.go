@@ -16,7 +16,6 @@ import (
 	"time"
 
 	client "github.com/containerd/containerd/v2/client"
-	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -45,7 +44,7 @@ func (l layout) bundle(id string) string {
 
 // newTask makes containerd create the container's process, which waits to be started.
 func (e *Engine) newTask(ctx context.Context, spec engine.ContainerSpec, container client.Container) (client.Task, error) {
-	streams := cio.LogFile(e.layout.logFile(spec.ID))
+	streams := logStreams(e.layout.logFile(spec.ID))
 	if len(spec.SecretEnv) == 0 {
 		return container.NewTask(ctx, streams)
 	}
