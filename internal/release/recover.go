@@ -11,16 +11,17 @@ import (
 // of the rest, because half a deploy helps nobody; only an interrupted watch leaves the rollout alone.
 func (r *run) recover(ctx context.Context, t Target, moves []*move, tagBefore, image Image, failure *Failure) error {
 	switch {
-	case failure.blind, !r.touched, failure.Outcome == OutcomeSuperseded, failure.Outcome == OutcomeNothingRunning:
-		r.note(moves, image)
-		return r.untouched(failure)
 	case failure.Outcome == OutcomeInterrupted:
 		r.note(moves, image)
-		if !r.touched {
-			failure.Err = errors.New("interrupted: nothing was touched; run the same command again")
-			return failure
-		}
 		failure.Err = r.interrupted(image)
+		return failure
+	case !r.touched:
+		r.note(moves, image)
+		failure.Exit = ExitInternal
+		failure.Err = fmt.Errorf("%w; nothing was touched", failure.Err)
+		return failure
+	case failure.blind, failure.Outcome == OutcomeSuperseded, failure.Outcome == OutcomeNothingRunning:
+		r.note(moves, image)
 		return failure
 	}
 	safe, cancel := context.WithTimeout(context.WithoutCancel(ctx), recoverTimeout)
@@ -37,6 +38,9 @@ func (r *run) recover(ctx context.Context, t Target, moves []*move, tagBefore, i
 
 // interrupted says what goes on without us, and how to come back to it.
 func (r *run) interrupted(image Image) error {
+	if !r.touched {
+		return errors.New("interrupted: nothing was touched; run the same command again")
+	}
 	if r.backwards { // without a target, rolling back once more would go further back
 		return fmt.Errorf("interrupted: ECS goes on with what was started; watch it to its end with: medusa-deploy rollback --to %s", image.Digest)
 	}
@@ -48,15 +52,6 @@ func (r *run) note(moves []*move, image Image) {
 	for _, m := range moves {
 		r.result.Services = append(r.result.Services, ServiceResult{Name: m.name, Deployment: m.rollout.Deployment, From: m.from, To: image.Digest, Running: countRunning(m.last, image)})
 	}
-}
-
-// untouched says so when a release failed before it had changed anything.
-func (r *run) untouched(failure *Failure) *Failure {
-	if !r.touched && failure.Outcome != OutcomeInterrupted {
-		failure.Exit = ExitInternal
-		failure.Err = fmt.Errorf("%w; nothing was touched", failure.Err)
-	}
-	return failure
 }
 
 // errOvertaken says that another release has taken the target over: what it does is not ours to undo.

@@ -441,6 +441,9 @@ func TestInterruptedBeforeAnythingMoved(t *testing.T) {
 		if slices.Contains(w.calls, tagCall) {
 			t.Errorf("calls = %v: nothing may move after an interrupt", w.calls)
 		}
+		if !strings.Contains(got.Error, "nothing was touched") {
+			t.Errorf("error = %q: it must say that nothing was touched", got.Error)
+		}
 	})
 }
 
