@@ -501,7 +501,7 @@ func testOtherDigest(t *testing.T, w *workshop) {
 func testCache(t *testing.T, w *workshop) {
 	files := map[string]string{"Dockerfile": "FROM scratch\nCOPY index.html /\n", "index.html": "for the cache"}
 	req := w.request(t, "kept", files)
-	req.CacheRef = "cache"
+	req.Cache = release.BuildCache{Kind: release.CacheRegistry, Ref: "cache"}
 	image, e := w.build(t, req) // there is no cache yet
 	if strings.Contains(e.text(t), "warning") {
 		t.Errorf("a missing cache is no matter: %s", e.text(t))
@@ -516,7 +516,7 @@ func testCache(t *testing.T, w *workshop) {
 
 func testBrokenCache(t *testing.T, w *workshop) {
 	req := w.request(t, "broken", hello)
-	req.CacheRef = w.registry.host + "/forbidden:cache"
+	req.Cache = release.BuildCache{Kind: release.CacheRegistry, Ref: w.registry.host + "/forbidden:cache"}
 	image, _ := w.build(t, req)
 	w.registry.denyWrites("forbidden")
 	defer w.registry.denyWrites("")

@@ -55,7 +55,7 @@ func TestCacheReference(t *testing.T) {
 	for given, want := range map[string]string{
 		"": "", "cache": "h/app:cache", "h/other:cache": "h/other:cache", "other:cache": "other:cache",
 	} {
-		if got := cacheReference(release.BuildRequest{Repository: "h/app", CacheRef: given}); got != want {
+		if got := cacheReference(release.BuildRequest{Repository: "h/app", Cache: release.BuildCache{Kind: release.CacheRegistry, Ref: given}}); got != want {
 			t.Errorf("%q: got %q, want %q", given, got, want)
 		}
 	}

@@ -111,10 +111,13 @@ func (b *BuildKit) exportAttrs(req release.BuildRequest, push bool) map[string]s
 
 // cacheReference completes a cache reference: a lone word is a tag in the image's own repository.
 func cacheReference(req release.BuildRequest) string {
-	if req.CacheRef == "" || strings.ContainsAny(req.CacheRef, "/:") {
-		return req.CacheRef
+	if req.Cache.Kind != release.CacheRegistry || req.Cache.Ref == "" {
+		return ""
 	}
-	return req.Repository + ":" + req.CacheRef
+	if strings.ContainsAny(req.Cache.Ref, "/:") {
+		return req.Cache.Ref
+	}
+	return req.Repository + ":" + req.Cache.Ref
 }
 
 func (b *BuildKit) cacheImportAttrs(ref string) map[string]string {

@@ -303,12 +303,12 @@ func (m maskedRegistry) Authenticate(ctx context.Context) (release.Credentials, 
 	return auth, err
 }
 
-// cacheRef is where build results are kept for the next machine. The local builder keeps its own.
-func (s *session) cacheRef() string {
+// buildCache is where build results are kept for the next machine. The local builder keeps its own.
+func (s *session) buildCache() release.BuildCache {
 	if s.plain.Local || s.config.Image.Cache != config.CacheRegistry {
-		return ""
+		return release.BuildCache{}
 	}
-	return "cache"
+	return release.BuildCache{Kind: release.CacheRegistry, Ref: "cache"}
 }
 
 // serviceURL tells where a service of the local AWS answers.

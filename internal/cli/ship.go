@@ -111,7 +111,7 @@ func (s *session) shipRequest(ctx context.Context, rebuild, dryRun bool) (releas
 		Target: s.target, Commit: commit, Rebuild: rebuild, DryRun: dryRun,
 		Build: release.BuildRequest{
 			ContextDir: image.Context, Dockerfile: image.Dockerfile, Stage: image.Stage,
-			Platforms: image.Platforms, Args: maps.Clone(image.Args), CacheRef: s.cacheRef(),
+			Platforms: image.Platforms, Args: maps.Clone(image.Args), Cache: s.buildCache(),
 		},
 	}
 	if image.Prepare != nil {

@@ -27,8 +27,52 @@ type BuildRequest struct {
 	Labels     map[string]string // image labels
 	Epoch      time.Time         // SOURCE_DATE_EPOCH: the commit's time
 	Repository string            // full URI without tag
-	CacheRef   string            // registry cache reference; empty: none
+	Cache      BuildCache        // where results are kept for the next builder; zero: nowhere
 	NoCache    bool
+	// Secrets are what RUN --mount=type=secret reads. They are no input of the digest: no layer, history or cache key has them.
+	Secrets []BuildSecret
+	// SSH are the agents that RUN --mount=type=ssh reaches.
+	SSH []BuildSSH
+	// Contexts are named contexts, beside the main one: a name, or an image that a FROM names, and what stands for it. The
+	// value is an absolute directory, or docker-image://REF, or a git or https URL, as docker buildx takes it.
+	Contexts map[string]string
+	// Compression of the layers: one of the Compression constants; empty: gzip.
+	Compression string
+}
+
+// The compressions of layers.
+const (
+	CompressionGzip = "gzip" // what every puller understands
+	CompressionZstd = "zstd" // faster both ways; containerd 1.5, Docker 23 and Fargate's platform 1.4 pull it
+)
+
+// BuildCache says where build results are kept for the next builder, beside its own memory.
+type BuildCache struct {
+	Kind string // one of the Cache constants; empty: nowhere
+	// Ref is a registry reference (a lone word is a tag in the image's own repository), the scope of GitHub's cache, or an
+	// absolute directory.
+	Ref string
+}
+
+// The kinds of a BuildCache.
+const (
+	CacheRegistry  = "registry"
+	CacheGHA       = "gha"
+	CacheDirectory = "directory"
+)
+
+// BuildSecret is one secret of a build; either Env or File says where its value is.
+type BuildSecret struct {
+	ID   string
+	Env  string // name of a variable of this process
+	File string // absolute path
+}
+
+// BuildSSH is one SSH agent, or keys that are served as one, under an ID ("default").
+type BuildSSH struct {
+	ID string
+	// Paths are the agent's socket, or private keys; empty: the agent of SSH_AUTH_SOCK.
+	Paths []string
 }
 
 // BuildError is a build that failed at one step.
