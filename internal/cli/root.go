@@ -68,7 +68,7 @@ func newRoot(sys System) *cobra.Command {
 		newShip(g), newBuild(g), newPush(g), newDeploy(g), newRollback(g),
 		newInit(g), newStatus(g), newHistory(g), newTrace(g), newLogs(g), withWorkflow(g, newCheck(g)), newIAM(g), newLocal(g), newVersion(g),
 	)
-	root.AddCommand(newTrigger(g), newKeygen(g))
+	root.AddCommand(newTrigger(g), newKeygen(g), newLogin(g), newLogout(g))
 	return root
 }
 
