@@ -54,7 +54,7 @@ func readDockerfile(raw []byte, args map[string]string) ([]release.Instruction, 
 	}
 	for i, s := range stages {
 		words := append([]string{expand(s.BaseName, parsed.EscapeToken, known)}, s.Name)
-		all = append(all, release.Instruction{Name: "FROM", Line: firstLine(s.Location), Stage: i, Words: words})
+		all = append(all, release.Instruction{Name: "FROM", Line: firstLine(s.Location), Stage: i, Words: words, Platform: s.Platform})
 		for _, c := range s.Commands {
 			all = append(all, translate(c, i)...)
 		}

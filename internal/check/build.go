@@ -50,6 +50,7 @@ func (c *Checker) judgeBuild(req release.CheckRequest, seen *look) []release.Fin
 	}
 	d := dockerfile{path: req.Dockerfile, all: reachable(seen.build.instructions, c.Stage), offline: c.Offline, apps: appsOf(req, seen)}
 	findings = append(findings, d.judge()...)
+	findings = append(findings, judgeBuilder(req, d, seen.builder)...)
 	return append(findings, judgeContext(req, seen.build.files)...)
 }
 

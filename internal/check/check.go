@@ -22,6 +22,8 @@ type Ports struct {
 	Stage string
 	// Offline is set when the builder may have no way to download a frontend.
 	Offline bool
+	// Builder tells what would build. An error says why there is none, and on its last line how to get one. Nil: nobody asks.
+	Builder func(ctx context.Context) (Builder, error)
 	// Now is the time; nil: time.Now.
 	Now func() time.Time
 }

@@ -52,6 +52,10 @@ const (
 	codeFloatingBase  = "MD046"
 	codeUnignored     = "MD047"
 	codeHugeContext   = "MD048"
+	codeNoBuilder     = "MD049"
+	codeForeign       = "MD050"
+	codeEmulated      = "MD051"
+	codeCrossed       = "MD052"
 )
 
 // Rule is one thing that check looks for.
@@ -112,6 +116,10 @@ func Rules() []Rule {
 		{codeFloatingBase, release.SeverityWarning, "the base image is whatever its tag names today"},
 		{codeUnignored, release.SeverityWarning, "the build context has what no image needs"},
 		{codeHugeContext, release.SeverityWarning, "the build context is huge"},
+		{codeNoBuilder, release.SeverityWarning, "there is no builder"},
+		{codeForeign, release.SeverityError, "the builder cannot run the image's platform"},
+		{codeEmulated, release.SeverityInfo, "steps of the build are emulated"},
+		{codeCrossed, release.SeverityInfo, "the image is cross-compiled"},
 	}
 }
 

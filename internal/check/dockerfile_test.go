@@ -23,6 +23,9 @@ func read(file string) []release.Instruction {
 		if len(words) > 0 && strings.HasPrefix(words[0], "--from=") {
 			i.From, words = strings.TrimPrefix(words[0], "--from="), words[1:]
 		}
+		if len(words) > 0 && strings.HasPrefix(words[0], "--platform=") {
+			i.Platform, words = strings.TrimPrefix(words[0], "--platform="), words[1:]
+		}
 		if len(words) > 0 && words[0] == "--checksum" {
 			i.Verified, words = true, words[1:]
 		}

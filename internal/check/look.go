@@ -38,6 +38,7 @@ type look struct {
 	groups     map[logGroup]error
 	roles      []roleLook
 	build      buildLook
+	builder    builderLook
 
 	mu     sync.Mutex
 	unseen []unseen
@@ -93,6 +94,7 @@ func (c *Checker) look(ctx context.Context, req release.CheckRequest) *look {
 	first.Go(func() { c.lookAtRepository(ctx, seen, t.Repository) })
 	first.Go(func() { c.lookAtCredentials(ctx, seen, t) })
 	first.Go(func() { seen.build = c.lookAtBuild(ctx, req) })
+	first.Go(func() { seen.builder = c.lookAtBuilder(ctx, req) })
 	for i, name := range t.Services {
 		first.Go(func() { seen.services[i] = c.lookAtService(ctx, seen, t, name) })
 	}

@@ -11,6 +11,8 @@ type Instruction struct {
 	// Words are, of FROM: the image or stage, and the stage's own name; of COPY, ADD and MOUNT: the sources; of RUN, CMD
 	// and ENTRYPOINT: the command; of ARG: the names; of ENV: the names that get a value; of USER: the user.
 	Words []string
+	// Platform is, of FROM, the --platform: "$BUILDPLATFORM", "linux/amd64"; empty: what is built for.
+	Platform string
 	// From is the stage or image that COPY and MOUNT take from; empty: the build context.
 	From string
 	// Shell tells that RUN, CMD or ENTRYPOINT has a shell run its command.
