@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -70,6 +71,12 @@ func ifNamed(named bool, all []release.Instruction, err error) ([]release.Instru
 	return nil, err
 }
 
+// switches are names of variables that decide what an app does; secretive are those whose values are nobody's business.
+var (
+	switches  = regexp.MustCompile(`^NODE_ENV$|MEDUSA|ADMIN|WORKER|CORS|BACKEND|DISABLE`)
+	secretive = regexp.MustCompile(`(?i)PASS|PWD|SECRET|TOKEN|KEY|CREDENTIAL|COOKIE|PRIVATE|DATABASE|DSN`)
+)
+
 // translate gives an instruction, and a MOUNT for each thing that it mounts.
 func translate(c instructions.Command, stage int) []release.Instruction {
 	i := release.Instruction{Name: strings.ToUpper(c.Name()), Line: firstLine(c.Location()), Stage: stage}
@@ -82,19 +89,28 @@ func translate(c instructions.Command, stage int) []release.Instruction {
 	case *instructions.EntrypointCommand:
 		i.Words, i.Shell = commandLine(c.ShellDependantCmdLine), c.PrependShell
 	case *instructions.CopyCommand:
-		i.Words, i.From = c.SourcePaths, c.From
+		i.Words, i.To, i.From = c.SourcePaths, c.DestPath, c.From
 	case *instructions.AddCommand:
-		i.Words, i.Verified = c.SourcePaths, c.Checksum != ""
+		i.Words, i.To, i.Verified = c.SourcePaths, c.DestPath, c.Checksum != ""
 	case *instructions.UserCommand:
 		i.Words = []string{c.User}
 	case *instructions.ArgCommand:
 		i.Words = argNames(*c)
 	case *instructions.EnvCommand:
 		for _, pair := range c.Env {
-			if strings.Trim(pair.Value, `"'`) != "" {
+			value := strings.Trim(pair.Value, `"'`)
+			if value != "" {
 				i.Words = append(i.Words, pair.Key)
 			}
+			if switches.MatchString(pair.Key) && !secretive.MatchString(pair.Key) && !strings.Contains(value, "$") {
+				if i.Values == nil {
+					i.Values = map[string]string{}
+				}
+				i.Values[pair.Key] = value
+			}
 		}
+	case *instructions.WorkdirCommand:
+		i.Words = []string{c.Path}
 	case *instructions.HealthCheckCommand:
 		i.Words = c.Health.Test
 	}

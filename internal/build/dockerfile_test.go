@@ -16,9 +16,9 @@ func TestReadDockerfile(t *testing.T) {
 	const file = `# syntax=docker/dockerfile:1
 ARG NODE=22
 ARG BASE=node:${NODE}-slim
-FROM ${BASE} AS build
+FROM --platform=$BUILDPLATFORM ${BASE} AS build
 ARG NPM_TOKEN
-ENV A=1 EMPTY="" B=2
+ENV A=1 EMPTY="" B=2 NODE_ENV="production" ADMIN_PASSWORD=x MEDUSA_BACKEND_URL=$A ADMIN_CORS=
 COPY package*.json ./
 RUN --mount=type=bind,source=.npmrc,target=/x --mount=type=cache,target=/c --mount=from=build,target=/y \
     npm ci
@@ -30,6 +30,7 @@ COPY --from=build /app /app
 ADD https://example.com/x.tar a /opt/
 ADD --checksum=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef https://example.com/y.tar /opt/
 user 1000
+WORKDIR /app
 HEALTHCHECK CMD curl localhost
 EXPOSE 9000
 ENTRYPOINT ["tini", "--"]
@@ -43,23 +44,24 @@ CMD node server.js
 		{Name: "SYNTAX", Line: 1, Stage: -1, Words: []string{"docker/dockerfile:1"}},
 		{Name: "ARG", Line: 2, Stage: -1, Words: []string{"NODE"}},
 		{Name: "ARG", Line: 3, Stage: -1, Words: []string{"BASE"}},
-		{Name: "FROM", Line: 4, Words: []string{"node:24-slim", "build"}},
+		{Name: "FROM", Line: 4, Words: []string{"node:24-slim", "build"}, Platform: "$BUILDPLATFORM"},
 		{Name: "ARG", Line: 5, Words: []string{"NPM_TOKEN"}},
-		{Name: "ENV", Line: 6, Words: []string{"A", "B"}},
-		{Name: "COPY", Line: 7, Words: []string{"package*.json"}},
+		{Name: "ENV", Line: 6, Words: []string{"A", "B", "NODE_ENV", "ADMIN_PASSWORD", "MEDUSA_BACKEND_URL"}, Values: map[string]string{"NODE_ENV": "production", "ADMIN_CORS": ""}},
+		{Name: "COPY", Line: 7, Words: []string{"package*.json"}, To: "./"},
 		{Name: "RUN", Line: 8, Words: []string{"npm ci"}, Shell: true},
 		{Name: "MOUNT", Line: 8, Words: []string{".npmrc"}},
 		{Name: "MOUNT", Line: 8, Words: []string{"."}, From: "build"},
 		{Name: "RUN", Line: 10, Words: []string{"<<EOF", "npm run build\n"}, Shell: true},
 		{Name: "FROM", Line: 13, Stage: 1, Words: []string{"$UNKNOWN", ""}},
-		{Name: "COPY", Line: 14, Stage: 1, Words: []string{"/app"}, From: "build"},
-		{Name: "ADD", Line: 15, Stage: 1, Words: []string{"https://example.com/x.tar", "a"}},
-		{Name: "ADD", Line: 16, Stage: 1, Words: []string{"https://example.com/y.tar"}, Verified: true},
+		{Name: "COPY", Line: 14, Stage: 1, Words: []string{"/app"}, To: "/app", From: "build"},
+		{Name: "ADD", Line: 15, Stage: 1, Words: []string{"https://example.com/x.tar", "a"}, To: "/opt/"},
+		{Name: "ADD", Line: 16, Stage: 1, Words: []string{"https://example.com/y.tar"}, To: "/opt/", Verified: true},
 		{Name: "USER", Line: 17, Stage: 1, Words: []string{"1000"}},
-		{Name: "HEALTHCHECK", Line: 18, Stage: 1, Words: []string{"CMD-SHELL", "curl localhost"}},
-		{Name: "EXPOSE", Line: 19, Stage: 1},
-		{Name: "ENTRYPOINT", Line: 20, Stage: 1, Words: []string{"tini", "--"}},
-		{Name: "CMD", Line: 21, Stage: 1, Words: []string{"node server.js"}, Shell: true},
+		{Name: "WORKDIR", Line: 18, Stage: 1, Words: []string{"/app"}},
+		{Name: "HEALTHCHECK", Line: 19, Stage: 1, Words: []string{"CMD-SHELL", "curl localhost"}},
+		{Name: "EXPOSE", Line: 20, Stage: 1},
+		{Name: "ENTRYPOINT", Line: 21, Stage: 1, Words: []string{"tini", "--"}},
+		{Name: "CMD", Line: 22, Stage: 1, Words: []string{"node server.js"}, Shell: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -16,6 +16,14 @@ func containersOf(definitions []types.ContainerDefinition) []release.ContainerDe
 		d := release.ContainerDefinition{
 			Name: aws.ToString(c.Name), Image: aws.ToString(c.Image), Essential: c.Essential == nil || *c.Essential,
 			VersionConsistency: string(c.VersionConsistency), User: aws.ToString(c.User), Secrets: secretsOf(c),
+			EntryPoint: c.EntryPoint, Command: c.Command, WorkingDirectory: aws.ToString(c.WorkingDirectory),
+			Memory: int(aws.ToInt32(c.Memory)), EnvironmentFiles: len(c.EnvironmentFiles) > 0, Mounts: mountsOf(c),
+		}
+		for _, pair := range c.Environment {
+			if d.Environment == nil {
+				d.Environment = map[string]string{}
+			}
+			d.Environment[aws.ToString(pair.Name)] = aws.ToString(pair.Value)
 		}
 		mapHealth(&d, c)
 		mapLog(&d, c.LogConfiguration)
@@ -24,10 +32,35 @@ func containersOf(definitions []types.ContainerDefinition) []release.ContainerDe
 	return all
 }
 
+// mountsOf lists where a container can write to what outlives it.
+func mountsOf(c types.ContainerDefinition) []string {
+	var paths []string
+	for _, m := range c.MountPoints {
+		if !aws.ToBool(m.ReadOnly) {
+			paths = append(paths, aws.ToString(m.ContainerPath))
+		}
+	}
+	return paths
+}
+
+// What ECS takes for a health check that does not say it.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
+const (
+	defaultHealthInterval = 30 * time.Second
+	defaultHealthRetries  = 3
+)
+
 // mapHealth maps how a container's life is watched. A health check of NONE switches an inherited one off.
 func mapHealth(d *release.ContainerDefinition, c types.ContainerDefinition) {
 	if h := c.HealthCheck; h != nil && !slices.Equal(h.Command, []string{"NONE"}) {
 		d.HealthCheck, d.StartPeriod = true, seconds(h.StartPeriod)
+		d.HealthInterval, d.HealthRetries = defaultHealthInterval, defaultHealthRetries
+		if h.Interval != nil {
+			d.HealthInterval = seconds(h.Interval)
+		}
+		if h.Retries != nil {
+			d.HealthRetries = int(*h.Retries)
+		}
 	}
 	if c.StopTimeout != nil {
 		timeout := seconds(c.StopTimeout)

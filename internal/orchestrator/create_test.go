@@ -200,7 +200,7 @@ func TestPreview(t *testing.T) {
 	want := release.Service{
 		Name: service, Cluster: cluster, Desired: 2, Controller: "ECS", DeploymentStrategy: "ROLLING", MinimumHealthyPercent: 100, MaximumPercent: 150,
 		TaskDefinition: release.TaskDefinition{Family: "medusa", Architecture: "ARM64", Containers: []release.ContainerDefinition{
-			{Name: "medusa", Image: "h/medusa:latest", Essential: true, HealthCheck: true, LogDriver: "awslogs", LogGroup: "/ecs/medusa", LogRegion: "us-east-1", LogPrefix: "m"},
+			{Name: "medusa", Image: "h/medusa:latest", Essential: true, HealthCheck: true, HealthInterval: 30 * time.Second, HealthRetries: 3, LogDriver: "awslogs", LogGroup: "/ecs/medusa", LogRegion: "us-east-1", LogPrefix: "m"},
 			{Name: "silent", Image: "h/silent:1"},
 		}},
 	}

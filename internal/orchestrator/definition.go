@@ -103,10 +103,16 @@ func (o *Orchestrator) Preview(def release.Definition) (release.Service, error) 
 		GracePeriod: seconds(b.service.HealthCheckGracePeriodSeconds),
 		TaskDefinition: release.TaskDefinition{
 			Family: aws.ToString(b.task.Family), ExecutionRole: aws.ToString(b.task.ExecutionRoleArn), Containers: containersOf(b.task.ContainerDefinitions),
+			CPU: sizeOf(b.task.Cpu, "vcpu"), Memory: sizeOf(b.task.Memory, "gb"),
 		},
 	}
 	if p := b.task.RuntimePlatform; p != nil {
 		s.TaskDefinition.Architecture, s.TaskDefinition.OS = string(p.CpuArchitecture), string(p.OperatingSystemFamily)
+	}
+	for _, tag := range b.service.Tags {
+		if aws.ToString(tag.Key) == healthPathTag {
+			s.HealthPath = aws.ToString(tag.Value)
+		}
 	}
 	mapControl(&s, b.service.DeploymentController, b.service.DeploymentConfiguration)
 	return s, nil

@@ -23,7 +23,7 @@ func TestService(t *testing.T) {
 		MinimumHealthyPercent: 50, MaximumPercent: 200, Breaker: true, BreakerRollback: true, LoadBalanced: true,
 		CurrentDeployment: "arn:d1", DeploymentInFlight: true,
 		TaskDefinition: release.TaskDefinition{ARN: taskDef, Family: "medusa", Revision: 7, Architecture: "ARM64", Containers: []release.ContainerDefinition{
-			{Name: "medusa", Image: "h/medusa:latest", Essential: true, HealthCheck: true, LogDriver: "awslogs", LogGroup: "/ecs/medusa", LogRegion: "us-east-1", LogPrefix: "m"},
+			{Name: "medusa", Image: "h/medusa:latest", Essential: true, HealthCheck: true, HealthInterval: 30 * time.Second, HealthRetries: 3, LogDriver: "awslogs", LogGroup: "/ecs/medusa", LogRegion: "us-east-1", LogPrefix: "m"},
 			{Name: "silent", Image: "h/silent:1"},
 		}},
 	}

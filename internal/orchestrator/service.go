@@ -159,6 +159,7 @@ func definitionOf(t types.TaskDefinition) release.TaskDefinition {
 	d := release.TaskDefinition{
 		ARN: aws.ToString(t.TaskDefinitionArn), Family: aws.ToString(t.Family), Revision: int(t.Revision),
 		ExecutionRole: aws.ToString(t.ExecutionRoleArn), Containers: containersOf(t.ContainerDefinitions),
+		CPU: sizeOf(t.Cpu, "vcpu"), Memory: sizeOf(t.Memory, "gb"),
 	}
 	if p := t.RuntimePlatform; p != nil {
 		d.Architecture, d.OS = string(p.CpuArchitecture), string(p.OperatingSystemFamily)

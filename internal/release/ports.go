@@ -228,6 +228,7 @@ type Service struct {
 	Breaker               bool
 	BreakerRollback       bool
 	LoadBalanced          bool
+	HealthPath            string        // of the load balancer's own check, where the service's tags say it; empty: unknown
 	GracePeriod           time.Duration // in which ECS ignores what the load balancer says of a new task's health
 	Bake                  time.Duration // what the strategy waits by design, however well all goes; 0 for ROLLING
 	CurrentDeployment     string        // service deployment ARN
@@ -244,6 +245,8 @@ type TaskDefinition struct {
 	OS           string
 	// ExecutionRole is the ARN of the role that pulls images, reads secrets and writes logs; empty: none.
 	ExecutionRole string
+	CPU           int // units, 1024 a vCPU, for the whole task; 0: nothing is said
+	Memory        int // MiB for the whole task; 0: nothing is said
 	Containers    []ContainerDefinition
 }
 
@@ -255,6 +258,8 @@ type ContainerDefinition struct {
 	VersionConsistency string // enabled | disabled; empty: enabled
 	HealthCheck        bool
 	StartPeriod        time.Duration  // of the health check: failures within it don't count
+	HealthInterval     time.Duration  // from one health check to the next; 0 without one
+	HealthRetries      int            // failures in a row that make it unhealthy; 0 without a health check
 	StopTimeout        *time.Duration // from SIGTERM to SIGKILL; nil: ECS's own 30 s
 	User               string         // empty: the image's own
 	LogDriver          string         // awslogs, awsfirelens, …; empty: no logConfiguration
@@ -263,6 +268,15 @@ type ContainerDefinition struct {
 	LogPrefix          string         // awslogs-stream-prefix
 	LogCreatesGroup    bool           // awslogs-create-group
 	Secrets            []SecretReference
+	EntryPoint         []string // nil: the image's own
+	Command            []string // nil: the image's own
+	WorkingDirectory   string   // empty: the image's own
+	Memory             int      // MiB that it may not exceed; 0: the task's alone count
+	// Environment are its plain variables. A value may be a secret that does not belong there: it must never reach a
+	// message, a log or an event.
+	Environment      map[string]string
+	EnvironmentFiles bool     // there are more variables, in files that are not read here
+	Mounts           []string // paths of the volumes that it can write to
 }
 
 // SecretReference is a secret that a container is given, by name alone: its value is nobody's business here.
