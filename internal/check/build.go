@@ -48,7 +48,10 @@ func (c *Checker) judgeBuild(req release.CheckRequest, seen *look) []release.Fin
 	if seen.build.filesErr != nil {
 		findings = append(findings, unusable(req.ContextDir, seen.build.filesErr))
 	}
-	d := dockerfile{path: req.Dockerfile, all: reachable(seen.build.instructions, c.Stage), offline: c.Offline, apps: appsOf(req, seen)}
+	d := dockerfile{
+		path: req.Dockerfile, all: reachable(seen.build.instructions, c.Stage), offline: c.Offline, apps: appsOf(req, seen),
+		context: req.ContextDir, files: seen.build.files,
+	}
 	findings = append(findings, d.judge()...)
 	findings = append(findings, judgeBuilder(req, d, seen.builder)...)
 	return append(findings, judgeContext(req, seen.build.files)...)

@@ -32,6 +32,7 @@ type contextFiles struct {
 	parts          map[string]*part // by first directory; ".": the files at the top
 	unneeded       []string         // directories that no image needs
 	ignoreFile     string           // path; empty: there is none
+	secretFiles    []string         // that are named like files with secrets, and have some
 	cutShort       bool
 }
 
@@ -90,6 +91,7 @@ func lookAtContext(ctx context.Context, root, dockerfile string, wanted []source
 		w.found.cutShort, err = true, nil
 	}
 	slices.Sort(w.found.unneeded)
+	slices.Sort(w.found.secretFiles)
 	return w.found, err
 }
 
@@ -193,6 +195,9 @@ func (w *walker) file(name string, e fs.DirEntry) error {
 	size := int64(0)
 	if info.Mode().IsRegular() {
 		size = info.Size()
+		if mayHoldSecrets(filepath.Join(w.root, name)) {
+			w.found.secretFiles = append(w.found.secretFiles, name)
+		}
 	}
 	first, _, below := strings.Cut(name, "/")
 	if !below {

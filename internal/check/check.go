@@ -55,6 +55,7 @@ func (c *Checker) Check(ctx context.Context, req release.CheckRequest) ([]releas
 	for _, s := range seen.services {
 		findings = append(findings, byCode(judgeService(req, seen, s))...)
 	}
+	findings = append(findings, judgeMedusa(req, seen)...)
 	return merge(append(findings, c.judgeBuild(req, seen)...)), nil
 }
 

@@ -56,6 +56,29 @@ const (
 	codeForeign       = "MD050"
 	codeEmulated      = "MD051"
 	codeCrossed       = "MD052"
+	codeNoNeed        = "MD053"
+	codeKnownSecret   = "MD054"
+	codePlainSecret   = "MD055"
+	codeCORS          = "MD056"
+	codeInMemory      = "MD057"
+	codeLocalFiles    = "MD058"
+	codeWorkerModes   = "MD059"
+	codeMigrateRace   = "MD060"
+	codeMigratePrompt = "MD061"
+	codeNoMigration   = "MD062"
+	codeServerDir     = "MD063"
+	codeDevelop       = "MD064"
+	codeNode          = "MD065"
+	codeMemory        = "MD066"
+	codeNoAdmin       = "MD067"
+	codeIdleAdmin     = "MD068"
+	codeAdminURL      = "MD069"
+	codeSlowStart     = "MD070"
+	codeLiveness      = "MD071"
+	codeTelemetry     = "MD072"
+	codeConfig        = "MD073"
+	codeRareHealth    = "MD074"
+	codeSecretFile    = "MD075"
 )
 
 // Rule is one thing that check looks for.
@@ -120,6 +143,29 @@ func Rules() []Rule {
 		{codeForeign, release.SeverityError, "the builder cannot run the image's platform"},
 		{codeEmulated, release.SeverityInfo, "steps of the build are emulated"},
 		{codeCrossed, release.SeverityInfo, "the image is cross-compiled"},
+		{codeNoNeed, release.SeverityError, "Medusa lacks what it cannot start without"},
+		{codeKnownSecret, release.SeverityError, "Medusa's secrets are ones that everybody knows"},
+		{codePlainSecret, release.SeverityWarning, "a secret of Medusa stands in the task definition"},
+		{codeCORS, release.SeverityWarning, "CORS keeps the shop's own pages out"},
+		{codeInMemory, release.SeverityWarning, "each of several tasks keeps to itself what they must share"},
+		{codeLocalFiles, release.SeverityWarning, "uploaded files are lost with their task"},
+		{codeWorkerModes, release.SeverityWarning, "the services' worker modes do not fit together"},
+		{codeMigrateRace, release.SeverityWarning, "every task migrates the database when it starts"},
+		{codeMigratePrompt, release.SeverityWarning, "the migration may wait for an answer"},
+		{codeNoMigration, release.SeverityInfo, "nothing migrates the database"},
+		{codeServerDir, release.SeverityWarning, "Medusa does not start where its build lies"},
+		{codeDevelop, release.SeverityWarning, "Medusa runs in development mode"},
+		{codeNode, release.SeverityWarning, "the image's Node is not one that the app takes"},
+		{codeMemory, release.SeverityWarning, "the memory is too small for Medusa"},
+		{codeNoAdmin, release.SeverityWarning, "the admin is served but not built"},
+		{codeIdleAdmin, release.SeverityInfo, "the admin is built but never served"},
+		{codeAdminURL, release.SeverityWarning, "the admin is built for an address that is not the task's"},
+		{codeSlowStart, release.SeverityWarning, "the health check gives Medusa too little time to start"},
+		{codeLiveness, release.SeverityInfo, "the load balancer asks whether Medusa lives, not whether it is ready"},
+		{codeTelemetry, release.SeverityInfo, "Medusa sends telemetry"},
+		{codeConfig, release.SeverityUnknown, "the medusa-config could not be judged"},
+		{codeRareHealth, release.SeverityWarning, "the health check is too rare for a rollout"},
+		{codeSecretFile, release.SeverityWarning, "a file with secrets goes into the image"},
 	}
 }
 

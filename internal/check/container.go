@@ -58,6 +58,23 @@ func judgeGrace(v view) []release.Finding {
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
 const leastGrace = time.Minute
 
+// usualInterval is how far apart ECS's health checks are when nothing is said.
+const usualInterval = 30 * time.Second
+
+// judgeRareHealth: ECS calls a deployment successful once the first checks pass, and a release waits for `settle` more. A
+// check that comes later than that is seen by nobody.
+func judgeRareHealth(v view) []release.Finding {
+	for _, c := range v.apps() {
+		if v.target.Local || c.HealthInterval <= usualInterval || c.HealthInterval < v.target.Settle {
+			continue
+		}
+		return one(finding(codeRareHealth, v.whereTask(), fmt.Sprintf("container %s has its health checked every %s", c.Name, span(c.HealthInterval)),
+			fmt.Sprintf("each new task keeps the rollout waiting that long for its first check, and an app that breaks after it is found long after the release is green (settle is %s)", span(v.target.Settle)),
+			changeTaskDefinition(v, "set interval to 10 in the container's healthCheck")))
+	}
+	return nil
+}
+
 // judgeEssential: ECS looks at essential containers alone.
 func judgeEssential(v view) []release.Finding {
 	apps := v.apps()

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -23,6 +24,8 @@ type dockerfile struct {
 	all     []release.Instruction // of the stages that the build comes to
 	offline bool
 	apps    []release.ContainerDefinition
+	context string       // the directory of the build context
+	files   contextFiles // what the build reads of it
 }
 
 func (d dockerfile) at(line int) string { return fmt.Sprintf("%s:%d", d.path, line) }
@@ -37,7 +40,7 @@ func (d dockerfile) judge() []release.Finding {
 	add := func(line int, code, problem, why, cure string) {
 		found = append(found, placed{line, finding(code, d.at(line), problem, why, cure)})
 	}
-	for _, trap := range []func(report){d.frontend, d.bases, d.user, d.healthcheck, d.shellForms, d.cacheOrder, d.downloads, d.secrets} {
+	for _, trap := range []func(report){d.frontend, d.bases, d.user, d.healthcheck, d.shellForms, d.cacheOrder, d.downloads, d.secrets, d.secretFiles} {
 		trap(add)
 	}
 	slices.SortStableFunc(found, func(a, b placed) int { return a.line - b.line })
@@ -123,7 +126,16 @@ func (d dockerfile) healthcheck(add report) {
 		return
 	}
 	add(i.Line, codeHealthcheck, "HEALTHCHECK has no effect on ECS", "a task counts as healthy although this check fails",
-		"put the command in the container's healthCheck in the task definition")
+		"put it into the task definition, at the container: "+asHealthCheck(i))
+}
+
+// asHealthCheck is a HEALTHCHECK as a task definition has it.
+func asHealthCheck(i release.Instruction) string {
+	var command strings.Builder
+	e := json.NewEncoder(&command)
+	e.SetEscapeHTML(false) // && is no HTML
+	_ = e.Encode(i.Words)  // strings always marshal
+	return fmt.Sprintf(`"healthCheck": {"command": %s, "interval": 10, "timeout": 5, "retries": 3, "startPeriod": 60}`, strings.TrimSpace(command.String()))
 }
 
 // shellForms: /bin/sh -c does not hand signals on.

@@ -37,14 +37,21 @@ func read(file string) []release.Instruction {
 			i.Words = []string{strings.Join(words[:min(1, len(words))], ""), strings.Join(words[min(2, len(words)):], "")}
 		case "COPY", "ADD":
 			i.Words = words[:max(0, len(words)-1)]
+			i.To = strings.Join(words[max(0, len(words)-1):], "")
 		case "RUN", "CMD", "ENTRYPOINT":
 			if json.Unmarshal([]byte(rest), &i.Words) != nil {
 				i.Shell, i.Words = true, []string{rest}
 			}
 		case "ARG", "ENV":
 			for _, w := range words {
-				key, _, _ := strings.Cut(w, "=")
+				key, value, _ := strings.Cut(w, "=")
 				i.Words = append(i.Words, key)
+				if name == "ENV" && !strings.Contains(value, "$") {
+					if i.Values == nil {
+						i.Values = map[string]string{}
+					}
+					i.Values[key] = value
+				}
 			}
 		default:
 			i.Words = words

@@ -39,6 +39,7 @@ type look struct {
 	roles      []roleLook
 	build      buildLook
 	builder    builderLook
+	medusa     medusaLook
 
 	mu     sync.Mutex
 	unseen []unseen
@@ -105,6 +106,7 @@ func (c *Checker) look(ctx context.Context, req release.CheckRequest) *look {
 	second.Go(func() { c.lookAtRunning(ctx, seen, t) })
 	second.Go(func() { c.lookAtSecrets(ctx, seen) })
 	second.Go(func() { c.lookAtLogGroups(ctx, seen) })
+	second.Go(func() { seen.medusa = c.lookAtMedusa(ctx, req, seen) })
 	if !t.Local { // local AWS has no IAM
 		second.Go(func() { c.lookAtRoles(ctx, seen, t) })
 	}
@@ -195,7 +197,7 @@ func (s *serviceLook) apply(files release.Service, err error) {
 	s.facts.TaskDefinition, s.facts.DeploymentStrategy, s.facts.Bake = files.TaskDefinition, files.DeploymentStrategy, files.Bake
 	s.facts.MinimumHealthyPercent, s.facts.MaximumPercent = files.MinimumHealthyPercent, files.MaximumPercent
 	s.facts.Breaker, s.facts.BreakerRollback, s.facts.GracePeriod = files.Breaker, files.BreakerRollback, files.GracePeriod
-	s.facts.LoadBalanced = now.LoadBalanced || files.LoadBalanced
+	s.facts.LoadBalanced, s.facts.HealthPath = now.LoadBalanced || files.LoadBalanced, files.HealthPath
 }
 
 // lookAtRunning asks for the tags of what runs, once for each image.

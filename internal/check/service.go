@@ -42,12 +42,16 @@ func taskName(t release.TaskDefinition) string {
 	return fmt.Sprintf("%s:%d", t.Family, t.Revision)
 }
 
-// judgeService gives what is wrong with one service.
-func judgeService(req release.CheckRequest, seen *look, s serviceLook) []release.Finding {
-	v := view{
+func viewOf(req release.CheckRequest, seen *look, s serviceLook) view {
+	return view{
 		serviceLook: s, target: req.Target, def: req.Target.Definitions[s.name],
 		account: seen.account, host: seen.host, platforms: req.Platforms, seen: seen,
 	}
+}
+
+// judgeService gives what is wrong with one service.
+func judgeService(req release.CheckRequest, seen *look, s serviceLook) []release.Finding {
+	v := viewOf(req, seen, s)
 	switch {
 	case errors.Is(s.err, release.ErrNotFound):
 		return []release.Finding{missing(v)}
@@ -60,7 +64,7 @@ func judgeService(req release.CheckRequest, seen *look, s serviceLook) []release
 	var findings []release.Finding
 	for _, rule := range []func(view) []release.Finding{
 		judgeStatus, judgeController, judgeStrategy, judgeReference, judgePlatform, judgeBounds, judgeDesired,
-		judgeConsistency, judgeBreaker, judgeInFlight, judgeHealth, judgePace, judgeGrace, judgeEssential, judgeStop,
+		judgeConsistency, judgeBreaker, judgeInFlight, judgeHealth, judgeRareHealth, judgePace, judgeGrace, judgeEssential, judgeStop,
 		judgeSecrets, judgeLogGroups, judgeLog,
 	} {
 		findings = append(findings, rule(v)...)
