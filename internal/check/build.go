@@ -127,21 +127,29 @@ func judgeContext(req release.CheckRequest, files contextFiles) []release.Findin
 		"every build walks all of it and sends what changed; what is copied makes the image larger and each start slower", ignore(req.ContextDir, files, names)))
 }
 
-// ignore is the command that leaves things out of the build.
+// ignore is how to leave things out of the build that it may have a use for.
 func ignore(dir string, files contextFiles, names []string) string {
-	file := files.ignoreFile
-	if file == "" {
-		file = strings.TrimSuffix(dir, "/") + "/.dockerignore"
+	if len(names) == 0 {
+		return "name what the image needs in COPY, and the rest in " + ignoreFile(dir, files)
 	}
+	return leaveOut(dir, files, names) + ", less what the image needs"
+}
+
+// leaveOut is the command that leaves things out of the build.
+func leaveOut(dir string, files contextFiles, names []string) string {
 	words := make([]string, len(names))
 	for i, name := range names {
 		words[i] = quoted(name)
 	}
-	if len(words) == 0 {
-		return "name what the image needs in COPY, and the rest in " + file
-	}
 	slices.Sort(words)
-	return `printf '%s\n' ` + strings.Join(words, " ") + " >> " + quoted(file) + ", less what the image needs"
+	return `printf '%s\n' ` + strings.Join(words, " ") + " >> " + quoted(ignoreFile(dir, files))
+}
+
+func ignoreFile(dir string, files contextFiles) string {
+	if files.ignoreFile != "" {
+		return files.ignoreFile
+	}
+	return strings.TrimSuffix(dir, "/") + "/.dockerignore"
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%d MB", (n+500_000)/1_000_000) }

@@ -46,6 +46,6 @@ func (d dockerfile) secretFiles(add report) {
 			continue
 		}
 		add(i.Line, codeSecretFile, i.Name+" puts "+some(inside)+" into the image", "whoever can pull the image has what is in there, also when a later step removes the file",
-			ignore(d.context, d.files, inside)+"; a step that needs it: RUN --mount=type=secret; the app: `secrets` in the task definition")
+			leaveOut(d.context, d.files, inside)+"; what a step of the build needs of it comes by RUN --mount=type=secret, what the app needs by `secrets` in the task definition")
 	}
 }
