@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -183,9 +184,35 @@ func (m *medusaLook) lookAtBuild(all []release.Instruction) medusaBuild {
 // ownSwitch finds a variable that a step sets for itself.
 var ownSwitch = regexp.MustCompile(`\b\w+=`)
 
+// configName finds files that are named like a config, usualConfig those that are one.
+var (
+	configName  = regexp.MustCompile(`[\w.-]*medusa-config[\w.-]*`)
+	usualConfig = regexp.MustCompile(`^medusa-config(?:\.[cm]?[jt]s)?$`)
+	edits       = command(`(?:sed|envsubst|perl|awk)\s`)
+)
+
+// changesConfig reports whether an instruction has another config take the place of the one that is there.
+func changesConfig(i release.Instruction) bool {
+	if i.Name != "RUN" && i.Name != "COPY" && i.Name != "ADD" {
+		return false
+	}
+	for _, word := range append(slices.Clone(i.Words), i.To) {
+		for _, name := range configName.FindAllString(word, -1) {
+			if !usualConfig.MatchString(name) || i.Name == "RUN" && edits.MatchString(word) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // runConfig runs the config for every task, and for the build.
 func (m *medusaLook) runConfig(ctx context.Context, all []release.Instruction, imageKnown bool) {
 	if m.app.Config == "" || !imageKnown {
+		return
+	}
+	if at := slices.IndexFunc(all, changesConfig); at >= 0 {
+		m.unjudged = fmt.Errorf("line %d of the Dockerfile puts another one in its place", all[at].Line)
 		return
 	}
 	config, err := medusa.LoadConfig(m.app.Config)

@@ -68,7 +68,7 @@ func judgeNode(m medusaLook, d dockerfile, all []release.Instruction) []release.
 
 // judgeAdmin: the admin is a page that is made when the app is built, for one address.
 func judgeAdmin(m medusaLook, d dockerfile) []release.Finding {
-	if !m.build.known {
+	if !m.build.known || !m.build.facts.AdminKnown {
 		return nil
 	}
 	var findings []release.Finding
@@ -78,7 +78,7 @@ func judgeAdmin(m medusaLook, d dockerfile) []release.Finding {
 			continue
 		}
 		serving, served = true, served || !t.facts.AdminOff
-		if t.facts.AdminOff {
+		if t.facts.AdminOff || !t.facts.AdminKnown {
 			continue
 		}
 		switch {

@@ -82,7 +82,8 @@ func mentionsBuild(i release.Instruction) bool {
 	if i.Name == "WORKDIR" {
 		return inBuild(i.Word(0)) || path.Base(i.Word(0)) == "server"
 	}
-	return slices.ContainsFunc(append(slices.Clone(i.Words), i.To), inBuild)
+	within := func(word string) bool { return strings.Contains(word, path.Dir(buildDir)+"/") }
+	return slices.ContainsFunc(append(slices.Clone(i.Words), i.To), within)
 }
 
 func inBuild(text string) bool { return strings.Contains(text, buildDir) }

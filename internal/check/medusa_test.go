@@ -245,6 +245,15 @@ func TestGoodShops(t *testing.T) {
 		"an unknown Node": func(p *shop) {
 			p.dockerfile = strings.ReplaceAll(shopDockerfile, "node:22-bookworm-slim", "example.com/base/runtime:1")
 		},
+		"a config by name": func(p *shop) {
+			p.dockerfile = strings.Replace(shopDockerfile, "COPY . .", "COPY medusa-config.ts tsconfig.json ./\nCOPY src ./src\nRUN test -f medusa-config.ts", 1)
+		},
+		"the whole build": func(p *shop) {
+			p.dockerfile = strings.Replace(shopDockerfile, "COPY --from=build /app/.medusa/server ./", "COPY --from=build /app/.medusa /srv\nWORKDIR /srv/server", 1)
+		},
+		"an old layout": func(p *shop) {
+			p.dockerfile = strings.Replace(strings.Replace(shopDockerfile, "COPY --from=build /app/.medusa/server ./", "COPY --from=build /app ./", 1), "RUN npx --no-install medusa build", "RUN npx medusa build && cp -r .medusa/client .medusa/admin", 1)
+		},
 		"distroless": func(p *shop) {
 			p.dockerfile = strings.Replace(shopDockerfile, "FROM node:22-bookworm-slim\nENV", "FROM gcr.io/distroless/nodejs22-debian12:nonroot\nENV", 1)
 		},

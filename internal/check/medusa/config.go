@@ -36,7 +36,7 @@ func LoadConfig(path string) (*Config, error) {
 	built := api.Build(api.BuildOptions{
 		EntryPoints: []string{path}, AbsWorkingDir: filepath.Dir(path), Bundle: true, Write: false, Packages: api.PackagesExternal,
 		Platform: api.PlatformNode, Format: api.FormatCommonJS, Target: api.ES2017, LogLevel: api.LogLevelSilent,
-		TsconfigRaw: "{}", Outfile: "medusa-config.js",
+		Outfile: "medusa-config.js",
 	})
 	if len(built.Errors) > 0 {
 		e := built.Errors[0]

@@ -74,7 +74,7 @@ func TestTemplate(t *testing.T) {
 	}
 	want := Facts{
 		DatabaseURL: "postgres://user@" + Unknown + ":5432/medusa", WorkerMode: "shared", JWTSecret: Unknown, CookieSecret: DefaultSecret,
-		CORS: [3]string{"https://shop.example", "", ""}, BackendURL: "/", Kept: allInside,
+		CORS: [3]string{"https://shop.example", "", ""}, AdminKnown: true, BackendURL: "/", Kept: allInside,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -85,14 +85,14 @@ func TestTemplate(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	const empty = `import { defineConfig } from "@medusajs/framework/utils"; export default defineConfig()`
 	got, err := run(t, empty, Environment{Values: map[string]string{"NODE_ENV": "production"}})
-	want := Facts{DatabaseURL: DefaultDatabase, WorkerMode: "shared", CORS: [3]string{defaultStore, defaultAdmin, defaultAdmin}, BackendURL: "/", Kept: allInside}
+	want := Facts{DatabaseURL: DefaultDatabase, WorkerMode: "shared", CORS: [3]string{defaultStore, defaultAdmin, defaultAdmin}, AdminKnown: true, BackendURL: "/", Kept: allInside}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
 	got, err = run(t, empty, Environment{Values: map[string]string{
 		"NODE_ENV": "development", "DATABASE_URL": "d", "STORE_CORS": "s", "AUTH_CORS": "a", "MEDUSA_WORKER_MODE": "worker", "MEDUSA_BACKEND_URL": "b",
 	}})
-	want = Facts{DatabaseURL: "d", WorkerMode: "worker", JWTSecret: DefaultSecret, CookieSecret: DefaultSecret, CORS: [3]string{"s", defaultAdmin, "a"}, BackendURL: "b", Kept: allInside}
+	want = Facts{DatabaseURL: "d", WorkerMode: "worker", JWTSecret: DefaultSecret, CookieSecret: DefaultSecret, CORS: [3]string{"s", defaultAdmin, "a"}, AdminKnown: true, BackendURL: "b", Kept: allInside}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
@@ -129,6 +129,7 @@ func TestModules(t *testing.T) {
 		"an own thing":            {`[{ resolve: "./src/modules/brand" }]`, nil, []Kind{Cache, Events, Workflows, Locks, Files}},
 		"by require.resolve":      {`[{ resolve: require.resolve("@medusajs/medusa/event-bus-redis") }]`, nil, []Kind{Cache, Workflows, Locks, Files}},
 		"a module as a value":     {`[{ resolve: require("some-package") }]`, nil, nil},
+		"keys that are made up":   {`{ eventBus: { resolve: "@medusajs/medusa/event-bus-redis" }, cacheService: { resolve: "@medusajs/cache-redis" }, shop: { resolve: "./src/modules/shop" } }`, nil, []Kind{Workflows, Locks, Files}},
 		"switched off":            {`{ [Modules.CACHE]: false, [Modules.LOCKING]: { disable: true, resolve: "@medusajs/medusa/locking" } }`, nil, []Kind{Events, Workflows, Files}},
 		"another of Medusa's own": {`[{ resolve: "@medusajs/medusa/notification", options: { providers: [{ resolve: "@medusajs/medusa/notification-sendgrid", id: "s" }] } }]`, nil, []Kind{Cache, Events, Workflows, Locks, Files}},
 	} {
@@ -196,6 +197,40 @@ func TestSure(t *testing.T) {
 				t.Errorf("mode %q, %v", got.WorkerMode, err)
 			}
 		})
+	}
+}
+
+// TestAdmin: whether there is one, and whether that is known.
+func TestAdmin(t *testing.T) {
+	for disable, want := range map[string]Facts{
+		"undefined":                   {AdminKnown: true},
+		"false":                       {AdminKnown: true},
+		"true":                        {AdminKnown: true, AdminOff: true},
+		`process.env.OFF === "true"`:  {AdminKnown: true, AdminOff: true},
+		`process.env.ADMIN !== "yes"`: {AdminKnown: true, AdminOff: true},
+		`require("flags").off`:        {},
+	} {
+		got, err := run(t, "module.exports = { admin: { disable: "+disable+" } }", production("OFF=true"))
+		if err != nil || got.AdminKnown != want.AdminKnown || got.AdminOff != want.AdminOff {
+			t.Errorf("%s: known %v, off %v, %v", disable, got.AdminKnown, got.AdminOff, err)
+		}
+	}
+}
+
+// TestAliases: the paths of tsconfig.json lead to files of the project; one that extends a package that is not here does no harm.
+func TestAliases(t *testing.T) {
+	dir := plant(t, map[string]string{
+		"medusa-config.ts":     `import { WORKER_MODE } from "lib/constants"; import { x } from "@/x"; export default { projectConfig: { workerMode: WORKER_MODE, redisUrl: x } }`,
+		"tsconfig.json":        `{ "extends": "@tsconfig/node22/tsconfig.json", "compilerOptions": { "baseUrl": ".", "paths": { "@/*": ["./src/*"], "*": ["./src/*"] }, /* a comment */ } }`,
+		"src/lib/constants.ts": `export const WORKER_MODE = process.env.MODE ?? "server"`,
+		"src/x.ts":             `export const x = "redis://x"`,
+	})
+	c, err := LoadConfig(filepath.Join(dir, "medusa-config.ts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Run(t.Context(), production()); err != nil || got.WorkerMode != "server" || got.RedisURL != "redis://x" {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -12,6 +12,7 @@ type Facts struct {
 	CookieSecret  string
 	CORS          [3]string // in the order of CORSVariables
 	AdminOff      bool
+	AdminKnown    bool          // whether AdminOff is known
 	BackendURL    string        // that the admin is built with
 	Kept          map[Kind]bool // what is kept in the process: in its memory or, of files, on its disk
 }
@@ -54,7 +55,7 @@ func (r raw) with(env Environment) Facts {
 	vars := env.variables()
 	f := Facts{
 		DatabaseURL: r.DatabaseURL, OtherDatabase: r.OtherDatabase, RedisURL: r.RedisURL, SessionStore: r.SessionStore,
-		WorkerMode: first(r.WorkerMode, vars["MEDUSA_WORKER_MODE"], "shared"), AdminOff: r.AdminDisabled != "",
+		WorkerMode: first(r.WorkerMode, vars["MEDUSA_WORKER_MODE"], "shared"), AdminOff: r.AdminDisabled != "" && Known(r.AdminDisabled), AdminKnown: Known(r.AdminDisabled),
 		JWTSecret: r.JWTSecret, CookieSecret: r.CookieSecret, BackendURL: r.BackendURL,
 	}
 	if !r.HasDatabaseURL && r.Defined {

@@ -53,12 +53,13 @@ func keep(all []module) map[Kind]bool {
 		name := m.Resolve[strings.LastIndexByte(m.Resolve, '/')+1:]
 		ours := strings.HasPrefix(m.Resolve, "@medusajs/")
 		kind := Kind(m.Key)
-		if kind == "" && ours {
+		if _, known := inside[kind]; !known && kind != caching && packages[name] != "" && ours { // people make keys up, too
 			kind = packages[name]
 		}
+		_, known := inside[kind]
 		switch {
-		case kind == "" && ours: // another one of Medusa's
-		case kind == "":
+		case !known && kind != caching && ours: // another one of Medusa's
+		case !known && kind != caching:
 			for possible := range inside {
 				inside[possible] = inside[possible] && !mayBe(m.Resolve, possible)
 			}
