@@ -100,15 +100,15 @@ func (c *Checker) look(ctx context.Context, req release.CheckRequest) *look {
 		first.Go(func() { seen.services[i] = c.lookAtService(ctx, seen, t, name) })
 	}
 	first.Wait()
-	ctx, cancel := context.WithTimeout(ctx, optional)
-	defer cancel()
 	var second sync.WaitGroup
-	second.Go(func() { c.lookAtRunning(ctx, seen, t) })
-	second.Go(func() { c.lookAtSecrets(ctx, seen) })
-	second.Go(func() { c.lookAtLogGroups(ctx, seen) })
-	second.Go(func() { seen.medusa = c.lookAtMedusa(ctx, req, seen) })
+	second.Go(func() { seen.medusa = c.lookAtMedusa(ctx, req, seen) }) // which asks nobody, and has a limit of its own
+	bounded, cancel := context.WithTimeout(ctx, optional)
+	defer cancel()
+	second.Go(func() { c.lookAtRunning(bounded, seen, t) })
+	second.Go(func() { c.lookAtSecrets(bounded, seen) })
+	second.Go(func() { c.lookAtLogGroups(bounded, seen) })
 	if !t.Local { // local AWS has no IAM
-		second.Go(func() { c.lookAtRoles(ctx, seen, t) })
+		second.Go(func() { c.lookAtRoles(bounded, seen, t) })
 	}
 	second.Wait()
 	if !t.Local { // one machine has one clock

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -225,6 +226,9 @@ func (m *medusaLook) runConfig(ctx context.Context, all []release.Instruction, i
 		if t.facts, err = config.Run(ctx, t.env); err != nil {
 			if !t.env.Open { // else it is only natural
 				m.unjudged = err
+			}
+			if errors.Is(err, medusa.ErrSlow) {
+				return // it would be no faster the next time
 			}
 			continue
 		}

@@ -22,24 +22,51 @@ var (
 	distroless = regexp.MustCompile(`^nodejs([0-9]+)(?:-|$)`)
 )
 
-// nodeOf is the newest Node that an image may have; ok is false when its name does not tell.
-func nodeOf(image string) (version *semver.Version, ok bool) {
-	const newest = 999
+// nodeVersion is what the name of an image tells of its Node: the first numbers of a version.
+type nodeVersion []uint64
+
+// nodeOf reads it; ok is false when the name does not tell.
+func nodeOf(image string) (v nodeVersion, ok bool) {
 	r := parseReference(image)
 	parts := nodeTag.FindStringSubmatch(r.tag)
 	switch name := path.Base(r.name); {
 	case distroless.MatchString(name):
-		parts = []string{"", distroless.FindStringSubmatch(name)[1], "", ""}
+		parts = distroless.FindStringSubmatch(name)
 	case name != "node" || parts == nil:
 		return nil, false
 	}
-	numbers := [3]uint64{newest, newest, newest}
-	for i, text := range parts[1:] {
-		if n, err := strconv.ParseUint(text, 10, 32); err == nil {
-			numbers[i] = n
+	for _, text := range parts[1:] {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			break // it says no more
+		}
+		v = append(v, n)
+	}
+	return v, len(v) > 0
+}
+
+// exactVersion finds the versions that a range names.
+var exactVersion = regexp.MustCompile(`([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?`)
+
+// mayBe reports whether an image may have a Node of a range: its newest one, or one that the range names.
+func (v nodeVersion) mayBe(wanted *semver.Constraints, text string) bool {
+	const newest = 999
+	candidates := [][]uint64{{newest, newest, newest}}
+	for _, m := range exactVersion.FindAllStringSubmatch(text, -1) {
+		var named []uint64
+		for _, number := range m[1:] {
+			n, _ := strconv.ParseUint(number, 10, 32) // none is 0
+			named = append(named, n)
+		}
+		candidates = append(candidates, named)
+	}
+	for _, c := range candidates {
+		copy(c, v)
+		if wanted.Check(semver.New(c[0], c[1], c[2], "", "")) {
+			return true
 		}
 	}
-	return semver.New(numbers[0], numbers[1], numbers[2], "", ""), true
+	return false
 }
 
 // judgeNode: an old Node does not know what a package is written in, and some packages refuse to be installed on it.
@@ -55,7 +82,7 @@ func judgeNode(m medusaLook, d dockerfile, all []release.Instruction) []release.
 		}
 		for _, e := range m.app.Engines {
 			wanted, err := semver.NewConstraint(e.Range)
-			if err != nil || wanted.Check(node) {
+			if err != nil || node.mayBe(wanted, e.Range) {
 				continue
 			}
 			findings = append(findings, finding(codeNode, d.at(i.Line), fmt.Sprintf("the image %s does not have the Node that %s asks for: %s", i.Word(0), e.Of, e.Range),

@@ -89,10 +89,10 @@ func judgeModes(t release.Target, m medusaLook) []release.Finding {
 	case len(t.Services) > 1 && len(both) == len(m.tasks) && len(both) > 1:
 		add(both, fmt.Sprintf("all %d services are in shared mode", len(both)), "each of them serves requests and does jobs: a heavy job slows the shop down, which a worker of its own is to prevent", set)
 	case len(worker) == len(m.tasks):
-		add(worker, "there are workers, and no server", "a worker answers no request but /health", set)
+		add(worker, "there are workers, and no server", "a worker answers no request but /health", set+"; nothing, when another target has the servers")
 	case len(server) == len(m.tasks):
 		add(server, "there are servers, and no worker", "subscribers, scheduled jobs and long workflows wait for a worker that never comes",
-			"add a service with MEDUSA_WORKER_MODE worker, or set it to shared")
+			"add a service with MEDUSA_WORKER_MODE worker, or set it to shared; nothing, when another target has the workers")
 	}
 	for _, w := range worker {
 		if w.view.facts.LoadBalanced {
