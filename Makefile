@@ -8,8 +8,9 @@ LINTER := bin/golangci-lint
 SOURCES = $(shell find cmd internal -name '*.go' -not -name '*_test.go') go.mod go.sum
 
 include engine/engine.mk
+include peers/peers.mk
 
-.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency faults scale dist dist-program clean
+.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency faults scale conformance pushes dist dist-program clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -25,7 +26,7 @@ engine: ## build the container engine of local AWS (bin/engine): minutes the fir
 demo: build engine ## show the whole line on this machine: ship, change, ship under load, roll back
 	@go run ./internal/rehearsal/demo -program $(abspath $(PROGRAM)) -engine $(abspath $(ENGINE_DIR)) -example $(abspath examples/hello)
 
-test: build engine engine-buildx test-deps ## run all tests, with real builds and real containers (needs root for those)
+test: build engine engine-buildx peers test-deps conformance ## run all tests, with real builds and real containers (needs root for those)
 	go test -race -timeout 60m ./...
 
 test-deps:
@@ -63,6 +64,9 @@ latency: build engine test-deps ## measure how soon a release knows how it ends,
 faults: build engine ## fifty releases, good and bad, while every fifth call goes wrong: each must end right
 	@go run ./internal/rehearsal/faults $(REHEARSAL_FLAGS)
 
+conformance: build $(PEERS_DIR)/conformance ## run the OCI distribution specification's own tests on local ECR
+	@go run ./internal/rehearsal/conformance $(REHEARSAL_FLAGS) -suite $(abspath $(PEERS_DIR))/conformance
+
 scale: build ## a hundred services in one release within AWS's rates: no call may be throttled
 	@go run ./internal/rehearsal/scale $(REHEARSAL_FLAGS)
 
@@ -72,7 +76,7 @@ dist: ## build the action's binaries of a release and write their checksums into
 dist-program: ## build the binaries for people, which write workflows that use ACTION=OWNER/REPO@SHA#VERSION
 	@action/dist.sh '$(VERSION)' '$(ACTION)'
 
-clean: engine-clean ## remove what was built
+clean: engine-clean peers-clean ## remove what was built
 	rm -rf bin dist
 
 

@@ -3,7 +3,6 @@ package rehearsal
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -135,15 +134,10 @@ func (c *Cloud) CopyImage(ctx context.Context, from, repository, tag string) err
 
 // login opens the registry to a client of it.
 func (c *Cloud) login(ctx context.Context) (remote.Option, error) {
-	token, err := c.ECR.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
+	user, password, err := c.loginPassword(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("log in to the registry: %w", err)
+		return nil, err
 	}
-	login, err := base64.StdEncoding.DecodeString(aws.ToString(token.AuthorizationData[0].AuthorizationToken))
-	if err != nil {
-		return nil, fmt.Errorf("log in to the registry: %w", err)
-	}
-	user, password, _ := strings.Cut(string(login), ":")
 	return remote.WithAuth(&authn.Basic{Username: user, Password: password}), nil
 }
 

@@ -49,8 +49,9 @@ type Backend struct {
 	tags         *store.Table[tag]        // region, repository, tag
 	layers       *store.Table[layer]      // region, repository, digest
 
-	// mu makes check-then-write one step. Bodies are received outside it.
-	mu sync.Mutex
+	// mu makes check-then-write one step: held for reading to let a repository use a layer, which many may do at once, and
+	// for writing by all that changes repositories, images or tags, or takes a layer away. Bodies are received outside it.
+	mu sync.RWMutex
 }
 
 // New opens ECR's state, removes what is no longer needed, and makes the key of tokens when there is none yet.

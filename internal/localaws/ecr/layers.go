@@ -26,15 +26,16 @@ func (b *Backend) link(at place, digest blob.Digest, size int64) error {
 	return b.layers.Put(at.child(string(digest)), layer{Digest: string(digest), Size: size, Added: time.Now().UTC()})
 }
 
-// finish turns an upload into a layer of the repository. The lock keeps the repository from going away in between.
+// finish turns an upload into a layer of the repository. The disk is waited for before the lock is taken, which keeps the
+// repository from going away in between; a blob whose repository is gone by then is removed by the next collect.
 func (b *Backend) finish(at place, upload string, digest blob.Digest) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, err := b.find(at); err != nil {
-		return err
-	}
 	size, err := b.blobs.Commit(at.String(), upload, digest)
 	if err != nil {
+		return err
+	}
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if _, err := b.find(at); err != nil {
 		return err
 	}
 	return b.link(at, digest, size)
@@ -108,7 +109,7 @@ func (b *Backend) InitiateLayerUpload(ctx context.Context, in *ecr.InitiateLayer
 	return &ecr.InitiateLayerUploadOutput{PartSize: aws.Int64(partSize), UploadId: &id}, nil
 }
 
-// UploadLayerPart takes the next part. When it answers, the part is on disk.
+// UploadLayerPart takes the next part.
 func (b *Backend) UploadLayerPart(ctx context.Context, in *ecr.UploadLayerPartInput) (*ecr.UploadLayerPartOutput, error) {
 	var v wire.Violations
 	v.Require(in, "RepositoryName", "UploadId", "PartFirstByte", "PartLastByte", "LayerPartBlob")

@@ -93,8 +93,8 @@ func (g *registry) startUpload(v visit) error {
 // mount links a blob that another repository of the region has. When it is not there, the client uploads it.
 func (g *registry) mount(v visit, ref string, from place) (bool, error) {
 	b := g.backend
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.mu.RLock()
+	defer b.mu.RUnlock()
 	l, err := g.layerOf(from, ref)
 	if errors.Is(err, blob.ErrNotFound) {
 		return false, nil

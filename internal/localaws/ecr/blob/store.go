@@ -1,6 +1,7 @@
 // Package blob keeps content-addressed blobs in a directory, and the uploads that become blobs. A blob is complete and
-// on disk or it is not there: content goes to a temporary file, which is synced and then renamed. An upload that was
-// acknowledged survives a crash.
+// on disk or it is not there: content goes to a temporary file, which is synced and then renamed, so that a blob outlives
+// even a loss of power. An upload outlives the process that took it; a loss of power may take what of it the disk does not
+// have yet, which its client then sends again: each part would cost a sync otherwise.
 //
 // It knows bytes and digests. It must not know repositories, manifests, HTTP or AWS.
 package blob
@@ -156,13 +157,17 @@ func (s *Store) Each(f func(Digest) error) error {
 	return nil
 }
 
-func syncDir(path string) error {
-	dir, err := os.Open(path)
+// syncDir brings the names in a directory to disk.
+func syncDir(path string) error { return syncFile(path) }
+
+// syncFile brings all that was written to a file to disk, by whichever descriptor.
+func syncFile(path string) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	err = dir.Sync()
-	if closeErr := dir.Close(); err == nil {
+	err = f.Sync()
+	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
 	return err

@@ -46,9 +46,6 @@ func (s *Store) Begin(scope string) (string, error) {
 	if err == nil {
 		err = f.Close()
 	}
-	if err == nil {
-		err = syncDir(s.uploadDir()) // the id is about to be acknowledged
-	}
 	if err != nil {
 		return "", diskError("begin upload", err)
 	}
@@ -134,8 +131,8 @@ func (u *upload) recover() error {
 }
 
 // Append writes what r gives at offset, which must be the upload's size (or AnyOffset), and returns the new size. When
-// it returns nil, the data is on disk. When reading fails, what came before stays, and the upload can be resumed. When
-// the disk is full, the upload is gone. ErrUploadNotFound, ErrUploadBusy, ErrOffset, ErrNoSpace.
+// reading fails, what came before stays, and the upload can be resumed. When the disk is full, the upload is gone.
+// ErrUploadNotFound, ErrUploadBusy, ErrOffset, ErrNoSpace.
 func (s *Store) Append(scope, id string, offset int64, r io.Reader) (int64, error) {
 	u, err := s.acquire(scope, id)
 	if err != nil {
@@ -156,37 +153,8 @@ func (s *Store) Append(scope, id string, offset int64, r io.Reader) (int64, erro
 	return u.size, nil
 }
 
-func (u *upload) write(r io.Reader) (readErr, writeErr error) {
-	f, err := os.OpenFile(u.path, os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	buf := make([]byte, 256<<10)
-	before := u.size
-	for readErr == nil && writeErr == nil {
-		var n int
-		n, readErr = r.Read(buf)
-		if n > 0 {
-			if _, writeErr = f.Write(buf[:n]); writeErr == nil {
-				u.sum.Write(buf[:n])
-				u.size += int64(n)
-			}
-		}
-	}
-	if writeErr == nil && u.size > before {
-		writeErr = f.Sync()
-	}
-	if closeErr := f.Close(); writeErr == nil {
-		writeErr = closeErr
-	}
-	if errors.Is(readErr, io.EOF) {
-		readErr = nil
-	}
-	return readErr, writeErr
-}
-
-// Commit makes the upload the blob d and returns its size; the upload is gone, also when the content turns out not to
-// match. ErrUploadNotFound, ErrUploadBusy, ErrDigestMismatch, ErrNoSpace.
+// Commit makes the upload the blob d, which is on disk then, and returns its size; the upload is gone, also when the
+// content turns out not to match. ErrUploadNotFound, ErrUploadBusy, ErrDigestMismatch, ErrNoSpace.
 func (s *Store) Commit(scope, id string, d Digest) (int64, error) {
 	u, err := s.acquire(scope, id)
 	if err != nil {
@@ -201,7 +169,11 @@ func (s *Store) Commit(scope, id string, d Digest) (int64, error) {
 		s.forget(u)
 		return 0, fmt.Errorf("%w: got %s, want %s", ErrDigestMismatch, got, d)
 	}
-	if err := s.adopt(u.path, d); err != nil {
+	err = syncFile(u.path)
+	if err == nil {
+		err = s.adopt(u.path, d)
+	}
+	if err != nil {
 		return 0, diskError("commit upload", err)
 	}
 	s.drop(u)
