@@ -67,6 +67,9 @@ faults: build engine ## fifty releases, good and bad, while every fifth call goe
 conformance: build $(PEERS_DIR)/conformance ## run the OCI distribution specification's own tests on local ECR
 	@go run ./internal/rehearsal/conformance $(REHEARSAL_FLAGS) -suite $(abspath $(PEERS_DIR))/conformance
 
+pushes: build engine peers test-deps ## measure pushes and pulls: local ECR against CNCF distribution, the program against crane and skopeo, and after a cut
+	@go run ./internal/rehearsal/pushes $(REHEARSAL_FLAGS) -peers $(abspath $(PEERS_DIR)) $(PUSHES_FLAGS)
+
 scale: build ## a hundred services in one release within AWS's rates: no call may be throttled
 	@go run ./internal/rehearsal/scale $(REHEARSAL_FLAGS)
 

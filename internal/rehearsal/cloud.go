@@ -30,7 +30,11 @@ type Cloud struct {
 	ECR     *ecr.Client
 	Secrets *secretsmanager.Client
 	env     map[string]string // of `local env`
+	listen  string
 }
+
+// Listen is HOST:PORT where local AWS listens, whatever it advertises.
+func (c *Cloud) Listen() string { return c.listen }
 
 // Cloud connects to the stage's local AWS.
 func (s *Stage) Cloud(ctx context.Context) (*Cloud, error) {
@@ -43,7 +47,7 @@ func (s *Stage) Cloud(ctx context.Context) (*Cloud, error) {
 		Region: env["AWS_REGION"], BaseEndpoint: &endpoint,
 		Credentials: credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], ""),
 	}
-	return &Cloud{ECS: ecs.NewFromConfig(config), ECR: ecr.NewFromConfig(config), Secrets: secretsmanager.NewFromConfig(config), env: env}, nil
+	return &Cloud{ECS: ecs.NewFromConfig(config), ECR: ecr.NewFromConfig(config), Secrets: secretsmanager.NewFromConfig(config), env: env, listen: s.listen}, nil
 }
 
 // Tasks gives the tasks of a service that ECS wants in a state, oldest first.

@@ -65,12 +65,20 @@ func (r *Registry) Create(ctx context.Context, names ...string) error {
 
 // Empty makes local ECR's repository anew: a client that pushes to it finds nothing there.
 func (r *Registry) Empty(ctx context.Context, name string) error {
+	if err := r.Delete(ctx, name); err != nil {
+		return err
+	}
+	return r.Create(ctx, name)
+}
+
+// Delete deletes a repository of local ECR with all that is in it; a missing one is a success.
+func (r *Registry) Delete(ctx context.Context, name string) error {
 	_, err := r.ecr.DeleteRepository(ctx, &ecr.DeleteRepositoryInput{RepositoryName: &name, Force: true})
 	var missing *ecrtypes.RepositoryNotFoundException
 	if err != nil && !errors.As(err, &missing) {
 		return fmt.Errorf("delete the repository %s: %w", name, err)
 	}
-	return r.Create(ctx, name)
+	return nil
 }
 
 // DockerConfig writes a directory that DOCKER_CONFIG can name, with the registry's password: what `docker login` leaves,
