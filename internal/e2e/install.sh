@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests use and a machine may lack: git, the AWS CLI, shellcheck, GitHub's gh, and
-# docker and its daemon, from Debian's packages.
+# Installs what the tests use and a machine may lack: git, the AWS CLI, shellcheck, GitHub's gh, skopeo,
+# and docker and its daemon, from Debian's packages.
 set -eu
 
 missing=""
@@ -8,6 +8,7 @@ command -v git >/dev/null || missing="$missing git"
 command -v aws >/dev/null || missing="$missing awscli"
 command -v shellcheck >/dev/null || missing="$missing shellcheck"
 command -v gh >/dev/null || missing="$missing gh"
+command -v skopeo >/dev/null || missing="$missing skopeo"
 command -v docker >/dev/null && command -v dockerd >/dev/null || missing="$missing docker.io"
 test -z "$missing" && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
