@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"syscall"
 )
 
 var listening = regexp.MustCompile(`listening on (127\.0\.0\.1:[0-9]+)`)
@@ -28,6 +29,8 @@ http: {addr: "127.0.0.1:0"}
 	}
 	command := exec.CommandContext(ctx, program, "serve", file)
 	command.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	// As local AWS does: Linux shares the processors between sessions first, and then between what runs in them.
+	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	out, err := command.StderrPipe()
 	if err == nil {
 		err = command.Start()

@@ -1,6 +1,6 @@
 // Package blob keeps content-addressed blobs in a directory, and the uploads that become blobs. A blob is complete and
-// on disk or it is not there: content goes to a temporary file, which is synced and then renamed, so that a blob outlives
-// even a loss of power. An upload outlives the process that took it; a loss of power may take what of it the disk does not
+// on disk or it is not there: content goes to a file of another name, and is acknowledged when it is synced, so that a blob
+// outlives even a loss of power. An upload outlives the process that took it; a loss of power may take what of it the disk does not
 // have yet, which its client then sends again: each part would cost a sync otherwise.
 //
 // It knows bytes and digests. It must not know repositories, manifests, HTTP or AWS.
@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 )
@@ -28,6 +29,8 @@ var (
 type Store struct {
 	dir string
 
+	adopting [256]sync.Mutex // by the first byte of the digest
+
 	mu      sync.Mutex
 	uploads map[string]*upload // by path; those that this process has touched
 }
@@ -35,10 +38,8 @@ type Store struct {
 // Open opens or creates the directory.
 func Open(dir string) (*Store, error) {
 	s := &Store{dir: dir, uploads: map[string]*upload{}}
-	for _, sub := range []string{s.blobs("sha256"), s.blobs("sha512"), s.uploadDir(), s.tempDir()} {
-		if err := os.MkdirAll(sub, 0o700); err != nil {
-			return nil, fmt.Errorf("open blob store: %w", err)
-		}
+	if err := s.makeDirs(); err != nil {
+		return nil, fmt.Errorf("open blob store: %w", err)
 	}
 	left, err := filepath.Glob(filepath.Join(s.tempDir(), "*"))
 	if err != nil {
@@ -50,6 +51,26 @@ func Open(dir string) (*Store, error) {
 		}
 	}
 	return s, nil
+}
+
+// makeDirs makes all directories that there will ever be, so that no blob has to wait for one.
+func (s *Store) makeDirs() error {
+	for _, dir := range []string{s.uploadDir(), s.tempDir()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	for _, algorithm := range []string{"sha256", "sha512"} {
+		for i := range 256 {
+			if err := os.MkdirAll(filepath.Join(s.blobs(algorithm), fmt.Sprintf("%02x", i)), 0o700); err != nil {
+				return err
+			}
+		}
+		if err := syncDir(s.blobs(algorithm)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) blobs(algorithm string) string { return filepath.Join(s.dir, "blobs", algorithm) }
@@ -92,17 +113,11 @@ func (s *Store) Read(d Digest) ([]byte, error) {
 
 // Put stores a small blob under a digest that the caller has checked. ErrNoSpace.
 func (s *Store) Put(d Digest, content []byte) error {
-	if _, err := os.Stat(s.path(d)); err == nil {
-		return nil
-	}
 	f, err := os.CreateTemp(s.tempDir(), "put-*")
 	if err != nil {
 		return diskError("store blob", err)
 	}
 	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
@@ -116,21 +131,34 @@ func (s *Store) Put(d Digest, content []byte) error {
 	return nil
 }
 
-// adopt makes the synced file at path the blob d.
+// adopt makes the file at path the blob d, unless there is one already, and brings it to disk. It is renamed before it is
+// synced: file systems with a journal then write their metadata once, not for the file and again for its name. After a loss
+// of power in between, the name may stand for less than the whole. Nobody was told of such a blob, so that nothing refers to
+// it, and the store's owner removes what nothing refers to before it takes new ones.
 func (s *Store) adopt(path string, d Digest) error {
+	defer s.lock(d)()
 	target := s.path(d)
-	dir := filepath.Dir(target)
-	err := os.Mkdir(dir, 0o700)
-	if err == nil {
-		err = syncDir(filepath.Dir(dir))
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	if _, err := os.Stat(target); err == nil {
+		return os.Remove(path)
 	}
 	if err := os.Rename(path, target); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	err := syncFile(target)
+	if err == nil {
+		err = syncDir(filepath.Dir(target))
+	}
+	if err != nil {
+		_ = os.Remove(target) // or it would pass for one that is on disk
+	}
+	return err
+}
+
+// lock keeps others from taking a blob that is not on disk yet for one that is; the result unlocks.
+func (s *Store) lock(d Digest) (unlock func()) {
+	first, _ := strconv.ParseUint(d.Hex()[:2], 16, 8)
+	s.adopting[first].Lock()
+	return s.adopting[first].Unlock
 }
 
 // Remove deletes a blob; a missing one is a success. Who still needs it is the caller's business.

@@ -169,11 +169,8 @@ func (s *Store) Commit(scope, id string, d Digest) (int64, error) {
 		s.forget(u)
 		return 0, fmt.Errorf("%w: got %s, want %s", ErrDigestMismatch, got, d)
 	}
-	err = syncFile(u.path)
-	if err == nil {
-		err = s.adopt(u.path, d)
-	}
-	if err != nil {
+	if err := s.adopt(u.path, d); err != nil {
+		s.forget(u)
 		return 0, diskError("commit upload", err)
 	}
 	s.drop(u)
