@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content/proxy"
@@ -47,6 +48,7 @@ type Config struct {
 type BuildKit struct {
 	config Config
 	log    *slog.Logger
+	dial   func(context.Context) (net.Conn, error) // nil: config.Address says how
 }
 
 var _ release.Builder = (*BuildKit)(nil)
@@ -126,7 +128,7 @@ func (b *BuildKit) push(ctx context.Context, req release.BuildRequest, want rele
 
 // connected runs do with a connection to the daemon that is known to answer.
 func (b *BuildKit) connected(ctx context.Context, do func(*client.Client) error) (err error) {
-	c, err := client.New(ctx, b.config.Address)
+	c, err := b.client(ctx)
 	if err != nil {
 		return b.unreachable(err)
 	}
@@ -140,4 +142,11 @@ func (b *BuildKit) connected(ctx context.Context, do func(*client.Client) error)
 		return b.unreachable(err)
 	}
 	return do(c)
+}
+
+func (b *BuildKit) client(ctx context.Context) (*client.Client, error) {
+	if b.dial == nil {
+		return client.New(ctx, b.config.Address)
+	}
+	return client.New(ctx, "", client.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return b.dial(ctx) }))
 }
