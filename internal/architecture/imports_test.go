@@ -63,7 +63,7 @@ var mayImport = map[string][]string{
 	"dockerlogin":  {},
 	"jobtoken":     {},
 	"git":          {"release", "childenv"},
-	"build":        {"release"},
+	"build":        {"release", "childenv"},
 	"registry":     {"release", "awsclient"},
 	"orchestrator": {"release", "awsclient"},
 	"check":        {"release", "awsclient"},

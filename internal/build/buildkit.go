@@ -12,6 +12,10 @@ import (
 	"github.com/moby/buildkit/client"
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // BUILDKIT_HOST=docker-container://NAME, a builder of docker buildx
 	"github.com/opencontainers/go-digest"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
@@ -40,6 +44,8 @@ type Config struct {
 	// the context have the same time everywhere, and so has a WORKDIR; what a RUN writes, and the directories that a COPY
 	// writes into, have the time when that step really ran. That is kept, and the digest with it, as long as a cache has it.
 	RewriteTimestamps bool
+	// Docker is the argv of the Docker client whose engine Load fills; empty: Load names the image in the builder's own store.
+	Docker []string
 	// Log is for operators; nil discards.
 	Log *slog.Logger
 }
@@ -48,7 +54,7 @@ type Config struct {
 type BuildKit struct {
 	config Config
 	log    *slog.Logger
-	dial   func(context.Context) (net.Conn, error) // nil: config.Address says how
+	door   *door // nil: config.Address says how the daemon is reached
 }
 
 var _ release.Builder = (*BuildKit)(nil)
@@ -81,17 +87,22 @@ func (b *BuildKit) Build(ctx context.Context, req release.BuildRequest, emit rel
 	}
 	var image release.Image
 	err = b.connected(ctx, func(c *client.Client) error {
-		digest, err := b.solve(ctx, c, s)
-		if err != nil {
-			return err
-		}
-		image, err = inspect(ctx, c.ContentClient(), digest)
+		image, err = b.build(ctx, c, s)
 		return err
 	})
+	return image, err
+}
+
+func (b *BuildKit) build(ctx context.Context, c *client.Client, s *solving) (release.Image, error) {
+	digest, err := b.solve(ctx, c, s)
 	if err != nil {
 		return release.Image{}, err
 	}
-	image.Repository = req.Repository
+	image, err := inspect(ctx, c.ContentClient(), digest)
+	if err != nil {
+		return release.Image{}, err
+	}
+	image.Repository = s.req.Repository
 	return image, nil
 }
 
@@ -102,28 +113,39 @@ func (b *BuildKit) Build(ctx context.Context, req release.BuildRequest, emit rel
 func (b *BuildKit) Push(ctx context.Context, req release.BuildRequest, want release.Digest, tag string, auth release.Credentials, emit release.Emit) error {
 	// What was built without cache is in the cache now; building it once more would give another image.
 	req.NoCache = false
-	return b.persist(ctx, auth, emit, func(auth release.Credentials) error { return b.push(ctx, req, want, tag, auth, emit) })
+	return b.persist(ctx, auth, emit, func(auth release.Credentials) error {
+		s, err := b.prepare(req, true, auth, emit)
+		if err != nil {
+			return err
+		}
+		return b.connected(ctx, func(c *client.Client) error { return b.push(ctx, c, s, want, tag) })
+	})
 }
 
-func (b *BuildKit) push(ctx context.Context, req release.BuildRequest, want release.Digest, tag string, auth release.Credentials, emit release.Emit) error {
-	s, err := b.prepare(req, true, auth, emit)
+func (b *BuildKit) push(ctx context.Context, c *client.Client, s *solving, want release.Digest, tag string) error {
+	got, err := b.solve(ctx, c, s)
 	if err != nil {
 		return err
 	}
-	return b.connected(ctx, func(c *client.Client) error {
-		got, err := b.solve(ctx, c, s)
-		if err != nil {
-			return err
-		}
-		if got != want {
-			return fmt.Errorf("not tagged %s:%s: the builder sent %s, but %s was built: something that the image is made from changed in between; build again", req.Repository, tag, got, want)
-		}
-		manifest, err := reader{store: proxy.NewContentStore(c.ContentClient())}.read(ctx, digest.Digest(want))
-		if err != nil {
-			return err
-		}
-		return b.tag(ctx, req.Repository, tag, manifest, auth)
-	})
+	if got != want {
+		return otherDigest(s.req, tag, got, want)
+	}
+	manifest, err := reader{store: proxy.NewContentStore(c.ContentClient())}.read(ctx, digest.Digest(want))
+	if err != nil {
+		return err
+	}
+	return b.tag(ctx, s.req.Repository, tag, manifest, s.auth)
+}
+
+func otherDigest(req release.BuildRequest, tag string, got, want release.Digest) error {
+	return fmt.Errorf("not tagged %s:%s: the builder sent %s, but %s was built: something that the image is made from changed in between; build again", req.Repository, tag, got, want)
+}
+
+// door is a way to a daemon other than its address.
+type door struct {
+	dial     func(context.Context) (net.Conn, error)
+	patience time.Duration // how long the daemon may take to answer: it may have to be started first
+	explain  func(error) error
 }
 
 // connected runs do with a connection to the daemon that is known to answer.
@@ -133,9 +155,13 @@ func (b *BuildKit) connected(ctx context.Context, do func(*client.Client) error)
 		return b.unreachable(err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	greeting, cancel := context.WithTimeout(ctx, greetingTimeout)
+	patience := greetingTimeout
+	if b.door != nil {
+		patience = b.door.patience
+	}
+	greeting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if _, err := c.Info(greeting); err != nil {
+	if _, err := c.Info(greeting); err != nil && status.Code(err) != codes.Unimplemented { // daemons before 0.11 don't know it
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -145,8 +171,10 @@ func (b *BuildKit) connected(ctx context.Context, do func(*client.Client) error)
 }
 
 func (b *BuildKit) client(ctx context.Context) (*client.Client, error) {
-	if b.dial == nil {
+	if b.door == nil {
 		return client.New(ctx, b.config.Address)
 	}
-	return client.New(ctx, "", client.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return b.dial(ctx) }))
+	return client.New(ctx, "",
+		client.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return b.door.dial(ctx) }),
+		client.WithGRPCDialOption(grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: b.door.patience})))
 }

@@ -1,18 +1,13 @@
 package build
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 )
 
-// ErrNoBuildx says that there is no Docker client here, or that it has no buildx.
-var ErrNoBuildx = errors.New("no docker buildx")
-
-// The drivers of docker buildx that are treated apart.
+// The drivers of docker buildx.
 // https://docs.docker.com/build/builders/drivers/
 const (
 	DriverDocker     = "docker"           // BuildKit inside the Docker Engine
@@ -37,50 +32,67 @@ type BuildxInfo struct {
 type BuildxNode struct {
 	Name      string
 	Endpoint  string   // a Docker context, or where BuildKit listens
-	Status    string   // running | inactive | stopped …; empty: see Err
+	Status    string   // running, or inactive | stopped …, which the first build starts; empty: see Err
 	Version   string   // of BuildKit; empty: not known
 	Platforms []string // "linux/amd64", as the node itself says; empty as long as it does not run
 	Err       string   // why the node cannot be looked at
 }
 
-// InspectBuildx tells which builder would build and what it can do. It starts nothing. ErrNoBuildx is in the error when
-// there is no Docker client or it has no buildx.
+// InspectBuildx tells which builder would build and what it can do. It starts nothing: a builder that is stopped is no
+// error. The error wraps ErrNoBuildx when there is no Docker client or it has no buildx, ErrEngineDown, ErrEngineDenied or
+// ErrNoBuilder; the cure is in it.
 func InspectBuildx(ctx context.Context, c BuildxConfig) (BuildxInfo, error) {
-	argv := c.buildx("inspect")
-	var out, said bytes.Buffer
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // the user's own Docker client
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		if errors.Is(err, exec.ErrNotFound) {
-			return BuildxInfo{}, fmt.Errorf("%w: %w", ErrNoBuildx, err)
+	out, err := run(ctx, c.buildx("inspect"))
+	if err != nil {
+		if ctx.Err() != nil {
+			return BuildxInfo{}, err
 		}
-		return BuildxInfo{}, fmt.Errorf("%s: %s: %w", strings.Join(argv, " "), strings.TrimSpace(said.String()), err)
+		return BuildxInfo{}, c.explainBuildx(err)
 	}
-	return parseInspect(out.String()), nil
+	info, failure := parseInspect(out)
+	if failure == "" && len(info.Nodes) == 1 {
+		failure = info.Nodes[0].Err
+	}
+	if failure != "" {
+		return info, c.explainBuildx(&commandError{argv: c.buildx("inspect"), said: failure, err: errors.New("the builder cannot be looked at")})
+	}
+	if info.Driver != DriverDocker {
+		return info, nil
+	}
+	e := c.engineOf(info.Nodes[0].Endpoint)
+	defer e.close()
+	about, err := e.info(ctx)
+	if err != nil {
+		return info, err
+	}
+	info.Engine, info.ContainerdStore = about.ServerVersion, about.containerdStore()
+	return info, nil
 }
 
 // parseInspect reads what `docker buildx inspect` prints: "Key: value" lines, first of the builder and then of its nodes.
-func parseInspect(text string) BuildxInfo {
-	var info BuildxInfo
+// failure is why the builder as a whole cannot be looked at.
+func parseInspect(text string) (info BuildxInfo, failure string) {
 	inNodes := false
 	for line := range strings.Lines(text) {
-		key, value, ok := strings.Cut(strings.TrimRight(line, "\n"), ":")
+		key, value, ok := strings.Cut(strings.TrimRight(line, "\r\n"), ":")
 		value = strings.TrimSpace(value)
 		switch {
 		case !ok:
+		case key == "Nodes":
+			inNodes = true
 		case !inNodes && key == "Name":
 			info.Name = value
 		case !inNodes && key == "Driver":
 			info.Driver = value
-		case key == "Nodes":
-			inNodes = true
+		case !inNodes && key == "Error":
+			failure = value
 		case inNodes && key == "Name":
 			info.Nodes = append(info.Nodes, BuildxNode{Name: value})
 		case inNodes && len(info.Nodes) > 0:
 			info.Nodes[len(info.Nodes)-1].set(key, value)
 		}
 	}
-	return info
+	return info, failure
 }
 
 func (n *BuildxNode) set(key, value string) {
@@ -89,13 +101,26 @@ func (n *BuildxNode) set(key, value string) {
 		n.Endpoint = value
 	case "Status":
 		n.Status = value
-	case "BuildKit version":
+	case "BuildKit version", "Buildkit": // before 0.11
 		n.Version = value
 	case "Error":
 		n.Err = value
 	case "Platforms":
 		for platform := range strings.SplitSeq(value, ",") {
-			n.Platforms = append(n.Platforms, strings.TrimSuffix(strings.TrimSpace(platform), "*"))
+			// A star marks what the user gave the node; some versions group: "linux/amd64 (+2)".
+			name, _, _ := strings.Cut(strings.TrimSpace(platform), " ")
+			if name = strings.TrimSuffix(name, "*"); name != "" {
+				n.Platforms = append(n.Platforms, name)
+			}
 		}
 	}
+}
+
+// canBuild says why the builder cannot make one image of several platforms.
+func (i BuildxInfo) canBuild(platforms []string) error {
+	if len(platforms) < 2 || i.Driver != DriverDocker || i.ContainerdStore {
+		return nil
+	}
+	return fmt.Errorf("the builder %s cannot build %s at once: Docker Engine %s does not keep its images in containerd's store\n  make a builder that can: docker buildx create --use; or switch that store on in the engine (daemon.json: {\"features\": {\"containerd-snapshotter\": true}})",
+		i.Name, strings.Join(platforms, " and "), i.Engine)
 }

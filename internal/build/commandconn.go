@@ -1,61 +1,77 @@
 package build
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/childenv"
 )
+
+// commandGrace is how long a program gets to end by itself when its input has ended.
+const commandGrace = 3 * time.Second
 
 // commandConn is a connection over the standard input and output of a program, which lives as long as the connection.
 type commandConn struct {
+	argv  []string
 	cmd   *exec.Cmd
 	in    io.WriteCloser
 	out   io.ReadCloser
 	said  *lastWords
+	ended chan struct{}
 	close func() error
 }
 
 var _ net.Conn = (*commandConn)(nil)
 
-// dialCommand starts the program. It outlives ctx, which is only about the start: Close ends it.
-func dialCommand(ctx context.Context, argv []string) (net.Conn, error) {
-	if err := ctx.Err(); err != nil {
+// dialCommand starts the program. It outlives ctx, which is only about the start: Close ends it. It is in a session of
+// its own, so that an interrupt at the terminal reaches this program alone, which then says what happened.
+func dialCommand(ctx context.Context, argv []string, said *lastWords) (net.Conn, error) {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	cmd := exec.Command(argv[0], argv[1:]...) //nolint:gosec // the user's own Docker client
-	c := &commandConn{cmd: cmd, said: &lastWords{}}
-	cmd.Stderr = c.said
+	cmd.Env = childenv.ForBuild(os.Environ())
+	cmd.Stderr = said
+	detach(cmd)
+	c := &commandConn{argv: argv, cmd: cmd, said: said, ended: make(chan struct{})}
+	c.close = sync.OnceValue(c.end)
 	var err error
 	if c.in, err = cmd.StdinPipe(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("run %s: %w", argv[0], err)
 	}
-	if c.out, err = cmd.StdoutPipe(); err != nil {
-		return nil, err
+	// Not cmd.StdoutPipe, which Wait closes: what was printed last would be lost.
+	out, childOut, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", argv[0], err)
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
+	c.out, cmd.Stdout = out, childOut
+	err = cmd.Start()
+	_ = childOut.Close()
+	if err != nil {
+		_ = out.Close()
+		return nil, &commandError{argv: argv, err: err}
 	}
-	c.close = sync.OnceValue(c.end)
+	go func() { _ = cmd.Wait(); close(c.ended) }() // how it ended shows in what it said
 	return c, nil
 }
 
 // Read gives what the program prints. When it ends by itself, what it complained of is the error.
 func (c *commandConn) Read(p []byte) (int, error) {
 	n, err := c.out.Read(p)
-	if n == 0 && err != nil {
-		if said := c.said.String(); said != "" {
-			return 0, fmt.Errorf("%s: %s", c.cmd.Path, said)
-		}
+	if n > 0 || err == nil {
+		return n, nil
 	}
-	return n, err
+	<-c.ended // its complaint is complete
+	if said := c.said.complaint(); said != "" {
+		return 0, &commandError{argv: c.argv, said: said, err: err}
+	}
+	return 0, err
 }
 
 // Write hands bytes to the program.
@@ -64,60 +80,40 @@ func (c *commandConn) Write(p []byte) (int, error) { return c.in.Write(p) }
 // Close ends the program.
 func (c *commandConn) Close() error { return c.close() }
 
+// end lets the program end by itself, as it does when its input ends, and ends it otherwise.
 func (c *commandConn) end() error {
-	_ = c.in.Close()
-	_ = c.cmd.Process.Kill() // it has nothing to tidy up, and may wait for a network that is gone
-	_ = c.cmd.Wait()         // it was killed: how it ended says nothing
-	return nil
-}
-
-// lastWords keeps the end of what a program says on its standard error.
-type lastWords struct {
-	mu   sync.Mutex
-	said bytes.Buffer
-}
-
-const lastWordsMax = 8 << 10 // bytes
-
-func (l *lastWords) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.said.Write(p)
-	if excess := l.said.Len() - lastWordsMax; excess > 0 {
-		l.said.Next(excess)
+	_ = c.in.Close() // it may have closed it itself
+	timer := time.NewTimer(commandGrace)
+	defer timer.Stop()
+	select {
+	case <-c.ended:
+	case <-timer.C:
+		kill(c.cmd)
+		<-c.ended
 	}
-	return len(p), nil
+	return c.out.Close()
 }
 
-func (l *lastWords) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.TrimSpace(l.said.String())
-}
-
+// commandAddr is the program at the other end.
 type commandAddr string
 
+// Network implements net.Addr.
 func (a commandAddr) Network() string { return "stdio" }
-func (a commandAddr) String() string  { return string(a) }
 
-func (c *commandConn) LocalAddr() net.Addr  { return commandAddr(c.cmd.Path) }
-func (c *commandConn) RemoteAddr() net.Addr { return commandAddr(c.cmd.Path) }
+// String implements net.Addr.
+func (a commandAddr) String() string { return string(a) }
 
-// SetDeadline and its kin bound the reads and writes of a pipe where the system can.
-func (c *commandConn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
-}
+// LocalAddr implements net.Conn.
+func (c *commandConn) LocalAddr() net.Addr { return commandAddr(c.argv[0]) }
 
-func (c *commandConn) SetReadDeadline(t time.Time) error {
-	if f, ok := c.out.(*os.File); ok {
-		return f.SetReadDeadline(t)
-	}
-	return os.ErrNoDeadline
-}
+// RemoteAddr implements net.Conn.
+func (c *commandConn) RemoteAddr() net.Addr { return commandAddr(c.argv[0]) }
 
-func (c *commandConn) SetWriteDeadline(t time.Time) error {
-	if f, ok := c.in.(interface{ SetWriteDeadline(time.Time) error }); ok {
-		return f.SetWriteDeadline(t)
-	}
-	return os.ErrNoDeadline
-}
+// SetDeadline implements net.Conn. A pipe to a program has none: who uses the connection closes it.
+func (c *commandConn) SetDeadline(time.Time) error { return os.ErrNoDeadline }
+
+// SetReadDeadline implements net.Conn, as SetDeadline does.
+func (c *commandConn) SetReadDeadline(time.Time) error { return os.ErrNoDeadline }
+
+// SetWriteDeadline implements net.Conn, as SetDeadline does.
+func (c *commandConn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }

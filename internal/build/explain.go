@@ -15,6 +15,9 @@ import (
 
 // unreachable explains a daemon that does not answer.
 func (b *BuildKit) unreachable(err error) error {
+	if b.door != nil {
+		return b.door.explain(err)
+	}
 	return fmt.Errorf("no BuildKit daemon answers at %s (chosen by %s): %w\n  start it, or set BUILDKIT_HOST to one that runs; `medusa-deploy local up` starts the built-in engine",
 		b.config.Address, orElse(b.config.Reason, "configuration"), err)
 }

@@ -146,6 +146,19 @@ func (b *BuildKit) plainHTTP(reference string) bool {
 
 // solve runs the request to its end and gives the digest of what it exported.
 func (b *BuildKit) solve(ctx context.Context, c *client.Client, s *solving) (release.Digest, error) {
+	response, err := b.respond(ctx, c, s)
+	if err != nil {
+		return "", err
+	}
+	digest := release.Digest(response[exptypes.ExporterImageDigestKey])
+	if !digest.Valid() {
+		return "", fmt.Errorf("%s reported no image digest (%q): it needs BuildKit 0.12 or newer", b.Name(), digest)
+	}
+	return digest, nil
+}
+
+// respond runs the request to its end and gives what the exporter says.
+func (b *BuildKit) respond(ctx context.Context, c *client.Client, s *solving) (map[string]string, error) {
 	statuses := make(chan *client.SolveStatus, statusBuffer)
 	var response *client.SolveResponse
 	var both errgroup.Group
@@ -159,11 +172,7 @@ func (b *BuildKit) solve(ctx context.Context, c *client.Client, s *solving) (rel
 	err := both.Wait()
 	s.progress.end()
 	if err != nil {
-		return "", b.explain(ctx, s, err)
+		return nil, b.explain(ctx, s, err)
 	}
-	digest := release.Digest(response.ExporterResponse[exptypes.ExporterImageDigestKey])
-	if !digest.Valid() {
-		return "", fmt.Errorf("%s reported no image digest (%q): it needs BuildKit 0.12 or newer", b.Name(), digest)
-	}
-	return digest, nil
+	return response.ExporterResponse, nil
 }
