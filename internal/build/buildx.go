@@ -82,6 +82,11 @@ func (b *Buildx) Build(ctx context.Context, req release.BuildRequest, emit relea
 	if err := b.checkRequest(ctx, req); err != nil {
 		return release.Image{}, err
 	}
+	if spreads, err := b.spreads(ctx, req); err != nil {
+		return release.Image{}, err
+	} else if spreads {
+		return b.buildSpread(ctx, req, emit)
+	}
 	var image release.Image
 	err := b.connected(ctx, onlyPlatform(req), emit, func(kit *BuildKit, c *client.Client, lives habitat) error {
 		if lives == inEngineOfOldStore {
@@ -107,7 +112,14 @@ func (b *Buildx) Build(ctx context.Context, req release.BuildRequest, emit relea
 // Push implements release.Builder as BuildKit's does. A push of a Docker Engine without manifests is this program's own.
 func (b *Buildx) Push(ctx context.Context, req release.BuildRequest, want release.Digest, tag string, auth release.Credentials, emit release.Emit) error {
 	req.NoCache = false // what was built without cache is in the cache now
+	spreads, err := b.spreads(ctx, req)
+	if err != nil {
+		return err
+	}
 	return b.kit("", emit).persist(ctx, auth, emit, func(auth release.Credentials) error {
+		if spreads {
+			return b.pushSpread(ctx, req, want, tag, auth, emit)
+		}
 		return b.connected(ctx, onlyPlatform(req), emit, func(kit *BuildKit, c *client.Client, lives habitat) error {
 			if lives == inEngineOfOldStore {
 				return b.enginePush(ctx, kit, c, req, want, tag, auth, emit)

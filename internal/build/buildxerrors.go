@@ -82,5 +82,6 @@ func (c BuildxConfig) explainBuildx(err error) error {
 			return fmt.Errorf("%w: %w\n  %s", f.kind, err, f.cure)
 		}
 	}
-	return fmt.Errorf("the builder %s of docker buildx does not answer: %w\n  see what it lacks: docker buildx inspect --bootstrap %s", orElse(c.Builder, "in use"), err, c.Builder)
+	look := strings.TrimSpace("docker buildx inspect --bootstrap " + c.Builder)
+	return fmt.Errorf("the builder %s of docker buildx does not answer: %w\n  see what it lacks: %s", orElse(c.Builder, "in use"), err, look)
 }

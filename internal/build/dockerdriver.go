@@ -28,6 +28,7 @@ func (b *Buildx) engineBuild(ctx context.Context, kit *BuildKit, c *client.Clien
 	if err != nil {
 		return nil, err
 	}
+	emit(release.Notice{Level: "info", Text: "this Docker Engine keeps no manifests: the image is read out of it and packed here, and its digest is not the one that other builders give; docker buildx create --use makes a builder without that"})
 	return b.engineSolve(ctx, kit, c, s)
 }
 

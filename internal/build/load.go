@@ -56,8 +56,16 @@ func (b *BuildKit) Load(ctx context.Context, req release.BuildRequest, want rele
 // Load implements Loader.
 func (b *Buildx) Load(ctx context.Context, req release.BuildRequest, want release.Digest, names []string, emit release.Emit) (LoadedImage, error) {
 	req.NoCache = false // see Push
+	platform := onlyPlatform(req)
+	if spreads, err := b.spreads(ctx, req); err != nil {
+		return LoadedImage{}, err
+	} else if spreads { // no node has more than its own platform
+		if req, want, platform, err = b.narrow(ctx, req, emit); err != nil {
+			return LoadedImage{}, err
+		}
+	}
 	var loaded LoadedImage
-	err := b.connected(ctx, onlyPlatform(req), emit, func(kit *BuildKit, c *client.Client, lives habitat) error {
+	err := b.connected(ctx, platform, emit, func(kit *BuildKit, c *client.Client, lives habitat) error {
 		if lives == inEngineOfOldStore {
 			var err error
 			loaded, err = b.engineLoad(ctx, kit, c, req, want, names, emit)
@@ -82,22 +90,45 @@ func (b *Buildx) Load(ctx context.Context, req release.BuildRequest, want releas
 	return loaded, err
 }
 
-// loadInto sends the image from the builder to a Docker Engine.
+// narrow leaves the platform that the current engine runs. The digest of its manifest is not known.
+func (b *Buildx) narrow(ctx context.Context, req release.BuildRequest, emit release.Emit) (release.BuildRequest, release.Digest, string, error) {
+	e := b.config.engineOf("")
+	defer e.close()
+	about, err := e.info(ctx)
+	if err != nil {
+		return req, "", "", err
+	}
+	platform, err := about.narrow(&req, emit)
+	return req, "", platform, err
+}
+
+// narrow leaves the platform of a request that the engine runs.
+func (i engineInfo) narrow(req *release.BuildRequest, emit release.Emit) (string, error) {
+	platform, err := i.oneOf(req.Platforms)
+	if err != nil {
+		return "", err
+	}
+	emit(release.Notice{Level: "info", Text: fmt.Sprintf("loading %s alone: %s takes one platform of this image", platform, i)})
+	req.Platforms = []string{platform}
+	return platform, nil
+}
+
+// loadInto sends the image from the builder to a Docker Engine; want is empty for one platform of an image of several.
 func (b *BuildKit) loadInto(ctx context.Context, c *client.Client, e *engine, req release.BuildRequest, want release.Digest, names []string, emit release.Emit) (LoadedImage, error) {
 	about, err := e.info(ctx)
 	if err != nil {
 		return LoadedImage{}, err
 	}
-	platform := ""
-	kind := client.ExporterDocker
-	if len(req.Platforms) > 1 {
-		if about.containerdStore() {
-			kind = client.ExporterOCI
-		} else if platform, err = about.oneOf(req.Platforms); err != nil {
+	platform, kind := "", client.ExporterDocker
+	switch {
+	case want == "":
+		platform = onlyPlatform(req)
+	case len(req.Platforms) > 1 && about.containerdStore():
+		kind = client.ExporterOCI
+	case len(req.Platforms) > 1:
+		want = ""
+		if platform, err = about.narrow(&req, emit); err != nil {
 			return LoadedImage{}, err
-		} else {
-			emit(release.Notice{Level: "info", Text: fmt.Sprintf("loading %s alone: %s takes one platform of an image", platform, about)})
-			req.Platforms = []string{platform}
 		}
 	}
 	s, err := b.prepare(req, false, release.Credentials{}, emit)
@@ -134,7 +165,7 @@ func (b *BuildKit) loadInto(ctx context.Context, c *client.Client, e *engine, re
 		return LoadedImage{}, err
 	}
 	got := release.Digest(response[exptypes.ExporterImageDigestKey])
-	if platform == "" && got != want {
+	if want != "" && got != want {
 		return LoadedImage{}, otherDigest(req, names[0], got, want)
 	}
 	return e.verify(ctx, about, names, platform, got, release.Digest(response[exptypes.ExporterImageConfigDigestKey]))

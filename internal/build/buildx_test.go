@@ -1,0 +1,323 @@
+//go:build linux
+
+package build_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/build"
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+)
+
+// dock is a BuildKit and a Docker Engine with builders on both, and a registry.
+type dock struct {
+	*workshop
+	*docking
+	memory string // what Buildx remembers
+}
+
+func TestBuildx(t *testing.T) {
+	docker := startDocker(t)
+	address := startBuildKit(t)
+	w := &workshop{registry: startRegistry(t), program: compile(t)}
+	w.config = build.Config{Address: address, Reason: "the test", PlainHTTP: []string{w.registry.host}, Docker: []string{"docker"}}
+	var err error
+	if w.builder, err = build.New(w.config); err != nil {
+		t.Fatal(err)
+	}
+	docker.makeBuilders(t, address)
+	d := &dock{workshop: w, docking: docker, memory: t.TempDir()}
+	for _, test := range []struct {
+		name string
+		test func(*testing.T, *dock)
+	}{
+		{"a stopped builder is started", testStarted},
+		{"every builder gives the same digest", testSameDigest},
+		{"what a builder is is told", testInspect},
+		{"a push by every builder", testPushes},
+		{"several platforms", testBuildxPlatforms},
+		{"several platforms on several nodes", testSpread},
+		{"loaded into the engine", testLoad},
+		{"loaded by an engine without manifests", testLegacyLoad},
+		{"an engine without manifests builds, and pushes what is missing", testLegacy},
+		{"the same steps are told", testSteps},
+		{"a failing step", testFailingStep},
+		{"wrong credentials", testRefused},
+		{"what is missing has its cure", testCures},
+		{"nothing is left running", testNothingRuns},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.test(t, d) })
+	}
+}
+
+// on is Buildx on a builder; empty: the current one, which is the engine's own.
+func (d *dock) on(t *testing.T, name string) *build.Buildx {
+	t.Helper()
+	b, err := build.NewBuildx(build.BuildxConfig{Builder: name, PlainHTTP: d.config.PlainHTTP, CacheDir: d.memory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func buildOn(t *testing.T, b release.Builder, req release.BuildRequest) (release.Image, *events) {
+	t.Helper()
+	e := &events{}
+	image, err := b.Build(t.Context(), req, e.emit)
+	if err != nil {
+		t.Fatalf("%s: %v", b.Name(), err)
+	}
+	return image, e
+}
+
+func (d *dock) pushOn(t *testing.T, b release.Builder, req release.BuildRequest, image release.Image, tag string) *events {
+	t.Helper()
+	e := &events{}
+	if err := b.Push(t.Context(), req, image.Digest, tag, d.registry.credentials(), e.emit); err != nil {
+		t.Fatalf("%s: %v", b.Name(), err)
+	}
+	return e
+}
+
+// page is an image whose every layer is the same whoever builds it.
+func (d *dock) page(t *testing.T, repository string) release.BuildRequest {
+	t.Helper()
+	req := d.request(t, repository, map[string]string{
+		"Dockerfile": "FROM scratch\nWORKDIR /srv\nENV A=b\nCOPY program index.html /\nCMD [\"/program\", \"say\", \"hello\"]\n",
+		"index.html": repository,
+	})
+	d.withProgram(t, req)
+	req.Platforms = []string{"linux/amd64"}
+	return req
+}
+
+func testStarted(t *testing.T, d *dock) {
+	info, err := build.InspectBuildx(t.Context(), build.BuildxConfig{Builder: containerBuilder})
+	if err != nil || info.Nodes[0].Status != "inactive" {
+		t.Fatalf("%+v, %v", info, err)
+	}
+	_, e := buildOn(t, d.on(t, containerBuilder), d.page(t, "started"))
+	contains(t, e.text(t), "starting the builder: docker buildx cont")
+	d.run(t, nil, "docker", "stop", "buildx_buildkit_cont0")
+	_, e = buildOn(t, d.on(t, containerBuilder), d.page(t, "started"))
+	contains(t, e.text(t), "starting the builder: docker buildx cont")
+}
+
+func testSameDigest(t *testing.T, d *dock) {
+	req := d.page(t, "same")
+	want, _ := buildOn(t, d.builder, req)
+	for _, name := range []string{containerBuilder, remoteBuilder} {
+		got, e := buildOn(t, d.on(t, name), req)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if strings.Contains(e.text(t), "starting the builder") {
+			t.Errorf("%s runs already", name)
+		}
+	}
+}
+
+func testInspect(t *testing.T, _ *dock) {
+	for name, want := range map[string]build.BuildxInfo{
+		containerBuilder: {Name: containerBuilder, Driver: build.DriverContainer, Nodes: []build.BuildxNode{{Name: "cont0", Endpoint: os.Getenv("DOCKER_HOST"), Status: "running"}}},
+		remoteBuilder:    {Name: remoteBuilder, Driver: build.DriverRemote, Nodes: []build.BuildxNode{{Name: "rem0", Status: "running"}}},
+		"":               {Name: "default", Driver: build.DriverDocker, Nodes: []build.BuildxNode{{Name: "default", Endpoint: "default", Status: "running"}}},
+	} {
+		got, err := build.InspectBuildx(t.Context(), build.BuildxConfig{Builder: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Nodes) != 1 || !slices.Contains(got.Nodes[0].Platforms, "linux/amd64") || got.Nodes[0].Version == "" || (got.Engine == "") != (want.Driver != build.DriverDocker) {
+			t.Errorf("%+v", got)
+			continue
+		}
+		got.Engine, got.ContainerdStore, got.Nodes[0].Platforms, got.Nodes[0].Version = "", false, nil, ""
+		if name == remoteBuilder {
+			got.Nodes[0].Endpoint = ""
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func testPushes(t *testing.T, d *dock) {
+	for _, name := range []string{containerBuilder, remoteBuilder} {
+		req, b := d.page(t, "push-"+name), d.on(t, name)
+		image, _ := buildOn(t, b, req)
+		d.pushOn(t, b, req, image, "git-abc")
+		if got, _ := d.registry.get(t, "push-"+name, "git-abc"); got != image.Digest {
+			t.Errorf("%s: the registry has %s, built was %s", name, got, image.Digest)
+		}
+		write(t, filepath.Join(req.ContextDir, "index.html"), "changed")
+		err := b.Push(t.Context(), req, image.Digest, "changed", d.registry.credentials(), (&events{}).emit)
+		if err == nil || !strings.Contains(err.Error(), "something that the image is made from changed") || d.registry.has(t, "push-"+name, "changed") {
+			t.Errorf("%s: another image was pushed: %v", name, err)
+		}
+	}
+}
+
+func testBuildxPlatforms(t *testing.T, d *dock) {
+	req := d.page(t, "platforms")
+	req.Platforms = []string{"linux/amd64", "linux/arm64"}
+	want, _ := buildOn(t, d.builder, req)
+	b := d.on(t, containerBuilder)
+	got, _ := buildOn(t, b, req)
+	if diff := cmp.Diff(want, got); diff != "" || !slices.Equal(got.Platforms, req.Platforms) {
+		t.Errorf("%s %v", diff, got.Platforms)
+	}
+	d.pushOn(t, b, req, got, "both")
+	if digest, raw := d.registry.get(t, "platforms", "both"); digest != want.Digest || strings.Count(string(raw), `"architecture"`) != 2 {
+		t.Errorf("the registry has %s %s", digest, raw)
+	}
+	loaded, err := b.Load(t.Context(), req, got.Digest, []string{"platforms:both"}, (&events{}).emit)
+	if err != nil || loaded.Platform != "linux/amd64" || d.id(t, "platforms:both") != string(loaded.ID) {
+		t.Errorf("loaded %+v, %v", loaded, err)
+	}
+	_, err = d.on(t, "").Build(t.Context(), req, (&events{}).emit)
+	if err == nil {
+		t.Fatal("an engine without manifests built an index")
+	}
+	contains(t, err.Error(), "cannot build linux/amd64 and linux/arm64 at once", "docker buildx create --use")
+}
+
+// testSpread has two nodes, one a platform: what they give together is what one node gives.
+func testSpread(t *testing.T, d *dock) {
+	const name = "two"
+	d.run(t, nil, "docker", "buildx", "create", "--name", name, "--driver", "remote", "--platform", "linux/amd64", d.config.Address)
+	d.run(t, nil, "docker", "buildx", "create", "--name", name, "--append", "--platform", "linux/arm64", "docker-container://buildx_buildkit_cont0")
+	req := d.page(t, "spread")
+	req.Platforms = []string{"linux/amd64", "linux/arm64"}
+	want, _ := buildOn(t, d.builder, req)
+	b := d.on(t, name)
+	got, e := buildOn(t, b, req)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	steps := e.states()
+	for _, step := range []string{"[linux/amd64 2/2] COPY program index.html /", "[linux/arm64 2/2] COPY program index.html /"} {
+		if steps[step] == "" {
+			t.Errorf("the step %s is missing in %v", step, steps)
+		}
+	}
+	d.pushOn(t, b, req, got, "both")
+	if digest, raw := d.registry.get(t, "spread", "both"); digest != want.Digest {
+		t.Errorf("the registry has %s %s", digest, raw)
+	}
+	for _, manifest := range got.Manifests {
+		if !d.registry.has(t, "spread", string(manifest)) {
+			t.Errorf("the registry lacks %s", manifest)
+		}
+	}
+	loaded, err := b.Load(t.Context(), req, got.Digest, []string{"spread:both"}, (&events{}).emit)
+	if err != nil || loaded.Platform != "linux/amd64" || d.id(t, "spread:both") != string(loaded.ID) {
+		t.Errorf("loaded %+v, %v", loaded, err)
+	}
+	write(t, filepath.Join(req.ContextDir, "index.html"), "changed")
+	err = b.Push(t.Context(), req, got.Digest, "changed", d.registry.credentials(), (&events{}).emit)
+	if err == nil || !strings.Contains(err.Error(), "something that the image is made from changed") || d.registry.has(t, "spread", "changed") {
+		t.Errorf("another image was pushed: %v", err)
+	}
+}
+
+func testSteps(t *testing.T, d *dock) {
+	req := d.page(t, "steps")
+	write(t, req.Dockerfile, "FROM scratch\nCOPY program /program\nRUN [\"/program\", \"say\", \"two words\"]\n")
+	_, e := buildOn(t, d.builder, req)
+	want := e.states()
+	for _, name := range []string{containerBuilder, remoteBuilder, ""} {
+		_, e := buildOn(t, d.on(t, name), req)
+		got := e.states()
+		for step := range want {
+			if _, ok := got[step]; !ok {
+				t.Errorf("%q: the step %q is missing in %v", name, step, got)
+			}
+		}
+		if name != remoteBuilder { // its BuildKit has the step in its cache
+			contains(t, e.text(t), "two words")
+		}
+	}
+}
+
+func testFailingStep(t *testing.T, d *dock) {
+	for _, name := range []string{containerBuilder, ""} {
+		req := d.page(t, "failing")
+		write(t, req.Dockerfile, "FROM scratch\nCOPY program /program\nRUN [\"/program\", \"fail\"]\n")
+		_, err := d.on(t, name).Build(t.Context(), req, (&events{}).emit)
+		var failed *release.BuildError
+		if !errors.As(err, &failed) {
+			t.Fatalf("%q: %v", name, err)
+		}
+		if !strings.Contains(failed.Step, `RUN ["/program", "fail"]`) && !strings.Contains(failed.Step, "RUN [/program fail]") || !slices.Contains(failed.Log, "cannot find the thing") {
+			t.Errorf("%q: %+v", name, failed)
+		}
+	}
+}
+
+func testRefused(t *testing.T, d *dock) {
+	for _, name := range []string{containerBuilder, ""} {
+		req, b := d.page(t, "refused"), d.on(t, name)
+		image, _ := buildOn(t, b, req)
+		wrong := release.Credentials{Host: d.registry.host, Username: "AWS", Password: "wrong-" + secret}
+		err := b.Push(t.Context(), req, image.Digest, "x", wrong, (&events{}).emit)
+		if err == nil {
+			t.Fatal("pushed with a wrong password")
+		}
+		contains(t, err.Error(), "refused the credentials", d.registry.host)
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("the password is in %v", err)
+		}
+	}
+}
+
+// testNothingRuns: a connection is a process, and is gone with the build, also when that is interrupted.
+func testNothingRuns(t *testing.T, d *dock) {
+	req := d.page(t, "hanging")
+	write(t, req.Dockerfile, "FROM scratch\nCOPY program /program\nRUN [\"/program\", \"hang\"]\n")
+	for _, name := range []string{containerBuilder, ""} {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		why := errors.New("interrupted")
+		interrupted, interrupt := context.WithCancelCause(ctx)
+		_, err := d.on(t, name).Build(interrupted, req, func(e release.Event) {
+			if line, ok := e.(release.BuildLog); ok && line.Line == "hanging" {
+				interrupt(why)
+			}
+		})
+		interrupt(nil)
+		if !errors.Is(err, why) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	waitFor(t, d.daemon.Dir, "dockerd", func(ctx context.Context) error {
+		out, err := exec.CommandContext(ctx, "pgrep", "-P", "1", "-f", "^docker.*dial-stdio").Output()
+		if err == nil && len(out) > 0 {
+			return errors.New("dial-stdio still runs")
+		}
+		return nil
+	})
+	children, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range children {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			continue // a thread that has ended
+		}
+		for pid := range strings.FieldsSeq(string(raw)) {
+			if line, err := os.ReadFile("/proc/" + pid + "/cmdline"); err == nil && strings.Contains(string(line), "dial-stdio") {
+				t.Errorf("%s still runs", strings.ReplaceAll(string(line), "\x00", " "))
+			}
+		}
+	}
+}

@@ -1,0 +1,60 @@
+//go:build linux
+
+package build_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/build"
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+)
+
+func testLoad(t *testing.T, d *dock) {
+	for name, b := range map[string]interface {
+		release.Builder
+		build.Loader
+	}{"buildkit": d.builder, containerBuilder: d.on(t, containerBuilder), remoteBuilder: d.on(t, remoteBuilder)} {
+		req := d.page(t, "load-"+name)
+		image, _ := buildOn(t, b, req)
+		names := []string{req.Repository + ":git-abc", "load-" + name}
+		loaded, err := b.Load(t.Context(), req, image.Digest, names, (&events{}).emit)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, n := range names {
+			if id := d.id(t, n); id == "" || id != string(loaded.ID) {
+				t.Errorf("%s: the engine has %q as %s, not %s", name, id, n, loaded.ID)
+			}
+		}
+		d.pushOn(t, b, req, image, "git-abc")
+		if _, raw := d.registry.get(t, "load-"+name, "git-abc"); !strings.Contains(string(raw), string(loaded.ID)) {
+			t.Errorf("%s: %s is not the configuration of %s", name, loaded.ID, raw)
+		}
+		if out := d.run(t, nil, "docker", "run", "--rm", "load-"+name); string(out) != "hello\n" {
+			t.Errorf("%s: it says %q", name, out)
+		}
+		_, err = b.Load(t.Context(), req, release.Digest("sha256:"+strings.Repeat("0", 64)), names, (&events{}).emit)
+		if err == nil || !strings.Contains(err.Error(), "was built") {
+			t.Errorf("%s: another image was loaded: %v", name, err)
+		}
+	}
+}
+
+func testLegacyLoad(t *testing.T, d *dock) {
+	req, b := d.page(t, "old"), d.on(t, "")
+	image, _ := buildOn(t, b, req)
+	loaded, err := b.Load(t.Context(), req, image.Digest, []string{"old:one", "old"}, (&events{}).emit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one, latest := d.id(t, "old:one"), d.id(t, "old:latest"); one != string(loaded.ID) || latest != one || !strings.HasPrefix(loaded.Engine, "Docker Engine ") {
+		t.Errorf("%+v, the engine has %s and %s", loaded, one, latest)
+	}
+	// A process that has not built it loads the same.
+	again, err := d.on(t, "").Load(t.Context(), req, image.Digest, []string{"old:two"}, (&events{}).emit)
+	if err != nil || again.ID != loaded.ID {
+		t.Errorf("%+v, %v", again, err)
+	}
+}
