@@ -150,24 +150,35 @@ type door struct {
 
 // connected runs do with a connection to the daemon that is known to answer.
 func (b *BuildKit) connected(ctx context.Context, do func(*client.Client) error) (err error) {
-	c, err := b.client(ctx)
+	c, err := b.connect(ctx)
 	if err != nil {
-		return b.unreachable(err)
+		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	return do(c)
+}
+
+// connect makes a connection to a daemon that answers.
+func (b *BuildKit) connect(ctx context.Context) (*client.Client, error) {
+	c, err := b.client(ctx)
+	if err != nil {
+		return nil, b.unreachable(err)
+	}
 	patience := greetingTimeout
 	if b.door != nil {
 		patience = b.door.patience
 	}
 	greeting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if _, err := c.Info(greeting); err != nil && status.Code(err) != codes.Unimplemented { // daemons before 0.11 don't know it
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return b.unreachable(err)
+	_, err = c.Info(greeting)
+	if err == nil || status.Code(err) == codes.Unimplemented { // daemons before 0.11 don't know it
+		return c, nil
 	}
-	return do(c)
+	_ = c.Close() // there is nothing to close properly
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return nil, b.unreachable(err)
 }
 
 func (b *BuildKit) client(ctx context.Context) (*client.Client, error) {

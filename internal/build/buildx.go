@@ -48,6 +48,7 @@ type Buildx struct {
 
 	mu        sync.Mutex
 	inspected *BuildxInfo
+	idle      map[string]*kept                // connections, by platform
 	packed    map[release.Digest]*packedImage // what a Docker Engine without manifests has built, by manifest digest
 }
 
@@ -59,7 +60,7 @@ func NewBuildx(c BuildxConfig) (*Buildx, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Buildx{config: c, log: log, inspected: c.Inspected, packed: map[release.Digest]*packedImage{}}, nil
+	return &Buildx{config: c, log: log, inspected: c.Inspected, idle: map[string]*kept{}, packed: map[release.Digest]*packedImage{}}, nil
 }
 
 // Name implements release.Builder.

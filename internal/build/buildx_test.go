@@ -47,6 +47,7 @@ func TestBuildx(t *testing.T) {
 		{"several platforms", testBuildxPlatforms},
 		{"several platforms on several nodes", testSpread},
 		{"loaded into the engine", testLoad},
+		{"loaded into the store of the built-in engine", testStore},
 		{"loaded by an engine without manifests", testLegacyLoad},
 		{"an engine without manifests builds, and pushes what is missing", testLegacy},
 		{"the same steps are told", testSteps},
@@ -66,6 +67,11 @@ func (d *dock) on(t *testing.T, name string) *build.Buildx {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return b
 }
 
@@ -283,6 +289,11 @@ func testRefused(t *testing.T, d *dock) {
 func testNothingRuns(t *testing.T, d *dock) {
 	req := d.page(t, "hanging")
 	write(t, req.Dockerfile, "FROM scratch\nCOPY program /program\nRUN [\"/program\", \"hang\"]\n")
+	done := d.on(t, containerBuilder)
+	buildOn(t, done, d.page(t, "done"))
+	if err := done.Close(); err != nil { // it keeps a connection for the push
+		t.Error(err)
+	}
 	for _, name := range []string{containerBuilder, ""} {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()

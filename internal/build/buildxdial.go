@@ -15,18 +15,6 @@ import (
 // bootPatience is how long a builder may take to answer. It may have to be started first, and its image downloaded.
 const bootPatience = 10 * time.Minute
 
-// connected runs do with a connection to the BuildKit that builds for a platform (empty: the builder's first).
-func (b *Buildx) connected(ctx context.Context, platform string, emit release.Emit, do func(*BuildKit, *client.Client, habitat) error) error {
-	kit := b.kit(platform, emit)
-	return kit.connected(ctx, func(c *client.Client) error {
-		workers, err := c.ListWorkers(ctx)
-		if err != nil {
-			return kit.unreachable(err)
-		}
-		return do(kit, c, habitatOf(workers))
-	})
-}
-
 // onlyPlatform is the one platform of a request; empty when there are several or none.
 func onlyPlatform(req release.BuildRequest) string {
 	if len(req.Platforms) == 1 {

@@ -14,10 +14,10 @@ import (
 
 // A Docker Engine that does not keep its images in containerd's store (every one before 23, and by default those before
 // 29) has layers and configurations, but no manifests: what it would push is known only after it has pushed it. So an
-// image is built into it, read out of it, and packed here: see packedImage. Its digest is the same at each run, because
-// the engine's build cache gives the same image and the packing is deterministic. It is not the digest that BuildKit gives
-// elsewhere: the engine writes archives in its own way (names of owners in them), and those before 23 know no
-// SOURCE_DATE_EPOCH, so that a configuration and what a WORKDIR or RUN makes has the time of the build.
+// image is built into it, read out of it, and packed here: see packedImage. The digest is the same at each run, because
+// the engine's build cache gives the same image and the packing is deterministic. With a new engine it is also the one
+// that BuildKit gives elsewhere. Docker 20.10 writes the names of owners into its archives and knows no SOURCE_DATE_EPOCH,
+// so that the configuration, a WORKDIR and what a RUN makes have the time of the build: its digest is its own.
 
 // exporterMoby stores an image in the Docker Engine that BuildKit is part of.
 const exporterMoby = "moby"
@@ -28,7 +28,7 @@ func (b *Buildx) engineBuild(ctx context.Context, kit *BuildKit, c *client.Clien
 	if err != nil {
 		return nil, err
 	}
-	emit(release.Notice{Level: "info", Text: "this Docker Engine keeps no manifests: the image is read out of it and packed here, and its digest is not the one that other builders give; docker buildx create --use makes a builder without that"})
+	emit(release.Notice{Level: "info", Text: "this Docker Engine keeps no manifests, so the image is read out of it and packed here (an engine as old as 20.10 gives it a digest of its own); docker buildx create --use makes a builder without that"})
 	return b.engineSolve(ctx, kit, c, s)
 }
 

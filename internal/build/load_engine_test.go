@@ -3,6 +3,7 @@
 package build_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -57,4 +58,38 @@ func testLegacyLoad(t *testing.T, d *dock) {
 	if err != nil || again.ID != loaded.ID {
 		t.Errorf("%+v, %v", again, err)
 	}
+}
+
+// testStore has no Docker Engine: an image is named in the store that the builder shares with what runs containers, where
+// a build that starts from the name finds it, and no registry has it.
+func testStore(t *testing.T, d *dock) {
+	c := d.config
+	c.Docker = nil
+	engine, err := build.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := d.page(t, "store")
+	image, _ := buildOn(t, engine, req)
+	names := []string{req.Repository + ":git-abc", "stored-under-a-name"}
+	loaded, err := engine.Load(t.Context(), req, image.Digest, names, (&events{}).emit)
+	if err != nil || loaded.ID != image.Digest {
+		t.Fatalf("%+v, %v", loaded, err)
+	}
+	for _, name := range names {
+		from := d.request(t, "from", map[string]string{"Dockerfile": "FROM " + name + "\nLABEL from=it\n"})
+		if got, _ := buildOn(t, engine, from); got.Labels["from"] != "it" || got.SizeBytes != image.SizeBytes {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	c.Address = "docker-container://buildx_buildkit_cont0"
+	bare, err := build.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = bare.Load(t.Context(), req, image.Digest, names, (&events{}).emit)
+	if !errors.Is(err, build.ErrNotLoaded) {
+		t.Fatalf("a builder without an engine: %v", err)
+	}
+	contains(t, err.Error(), "keeps no images that could be run", "--push")
 }

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,7 +10,6 @@ import (
 	"os"
 
 	"github.com/containerd/platforms"
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -93,7 +93,8 @@ func packLayer(archive io.Reader, compression string) (packedLayer, error) {
 	return layer, nil
 }
 
-// compress writes what the archive compresses to, which is the same each time, and says what it was and is.
+// compress writes what the archive compresses to, which is the same each time, and says what it was and is. It is the
+// compressor of the standard library because BuildKit uses it, too: the same archive then has the same digest.
 func compress(archive io.Reader, into io.Writer, compression string) (packedLayer, error) {
 	whole, packed := sha256.New(), sha256.New()
 	size := &counter{}
