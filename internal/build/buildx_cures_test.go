@@ -39,7 +39,7 @@ func testCures(t *testing.T, d *dock) {
 			if c.host != "" {
 				t.Setenv("DOCKER_HOST", c.host)
 			}
-			if c.kind == build.ErrEngineDenied {
+			if errors.Is(c.kind, build.ErrEngineDenied) {
 				t.Setenv("BUILDX_CONFIG", theirs)
 			}
 			if c.config.Docker == nil {

@@ -159,7 +159,7 @@ func (e *engine) do(ctx context.Context, method, path string, body io.Reader) (i
 	if body != nil {
 		req.Header.Set("Content-Type", "application/x-tar")
 	}
-	resp, err := e.http.Do(req) //nolint:bodyclose // the caller closes it
+	resp, err := e.http.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)

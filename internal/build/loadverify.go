@@ -17,17 +17,17 @@ import (
 )
 
 // oneOf is the platform of several that the engine runs.
-func (f engineInfo) oneOf(all []string) (string, error) {
-	own, err := platforms.Parse(f.OSType + "/" + f.Architecture) // uname's x86_64 is known there
+func (i engineInfo) oneOf(all []string) (string, error) {
+	own, err := platforms.Parse(i.OSType + "/" + i.Architecture) // uname's x86_64 is known there
 	if err != nil {
-		return "", fmt.Errorf("the platform of %s: %w", f, err)
+		return "", fmt.Errorf("the platform of %s: %w", i, err)
 	}
 	for _, name := range all {
 		if p, err := platforms.Parse(name); err == nil && platforms.Only(own).Match(p) {
 			return name, nil
 		}
 	}
-	return "", fmt.Errorf("%s runs %s and takes one platform of an image, but the image is for %s\n  load it with a platform that it runs, or push it (--push)", f, platforms.Format(own), strings.Join(all, ", "))
+	return "", fmt.Errorf("%s runs %s and takes one platform of an image, but the image is for %s\n  load it with a platform that it runs, or push it (--push)", i, platforms.Format(own), strings.Join(all, ", "))
 }
 
 // verify asks the engine for every name. ids are what the image may be known by there.
