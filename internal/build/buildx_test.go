@@ -50,6 +50,7 @@ func TestBuildx(t *testing.T) {
 		{"loaded into the store of the built-in engine", testStore},
 		{"loaded by an engine without manifests", testLegacyLoad},
 		{"an engine without manifests builds, and pushes what is missing", testLegacy},
+		{"what a request asks for", testRequest},
 		{"the same steps are told", testSteps},
 		{"a failing step", testFailingStep},
 		{"wrong credentials", testRefused},
@@ -232,6 +233,26 @@ func testSpread(t *testing.T, d *dock) {
 	err = b.Push(t.Context(), req, got.Digest, "changed", d.registry.credentials(), (&events{}).emit)
 	if err == nil || !strings.Contains(err.Error(), "something that the image is made from changed") || d.registry.has(t, "spread", "changed") {
 		t.Errorf("another image was pushed: %v", err)
+	}
+}
+
+func testRequest(t *testing.T, d *dock) {
+	for _, name := range []string{containerBuilder, ""} {
+		req := d.request(t, "request", map[string]string{
+			"else/Other": "ARG base=nothing\nFROM ${base} AS wanted\nARG word\nLABEL word=$word\nCOPY page /\nFROM scratch\nLABEL word=unwanted\nCOPY missing /\n",
+			"page":       "hello", ".dockerignore": "missing", "missing": "",
+		})
+		req.Dockerfile = filepath.Join(req.ContextDir, "else/Other")
+		req.Stage, req.Args = "wanted", map[string]string{"base": "scratch", "word": "two words; $(echo no shell)"}
+		image, _ := buildOn(t, d.on(t, name), req)
+		if image.Labels["word"] != req.Args["word"] || image.Labels[release.LabelRevision] != "abc" {
+			t.Errorf("%q: %v", name, image.Labels)
+		}
+		req.NoCache = true
+		_, e := buildOn(t, d.on(t, name), req)
+		if strings.Contains(e.text(t), `"state":"cached"`) {
+			t.Errorf("%q: something is cached: %s", name, e.text(t))
+		}
 	}
 }
 

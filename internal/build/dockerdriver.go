@@ -28,6 +28,9 @@ func (b *Buildx) engineBuild(ctx context.Context, kit *BuildKit, c *client.Clien
 	if err != nil {
 		return nil, err
 	}
+	if req.Cache.Kind != "" {
+		emit(release.Notice{Level: "warning", Text: "the build cache is read and not stored, because this Docker Engine stores none; docker buildx create --use makes a builder that does"})
+	}
 	emit(release.Notice{Level: "info", Text: "this Docker Engine keeps no manifests, so the image is read out of it and packed here (an engine as old as 20.10 gives it a digest of its own); docker buildx create --use makes a builder without that"})
 	return b.engineSolve(ctx, kit, c, s)
 }

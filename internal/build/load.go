@@ -189,7 +189,8 @@ func (b *BuildKit) name(ctx context.Context, c *client.Client, exporter string, 
 	if err != nil {
 		return err
 	}
-	s.progress.push = true
+	s.progress.push = true // the steps were reported when it was built
+	s.options.CacheExports = nil
 	full, err := fullNames(names)
 	if err != nil {
 		return err
