@@ -83,9 +83,13 @@ func (b *BuildKit) named(ctx context.Context, c *client.Client, name, platform s
 		}
 		options.ImageOpt.Platform = &p
 	}
+	full, err := fullNames([]string{name})
+	if err != nil {
+		return "", err
+	}
 	var found release.Digest
-	_, err := c.Build(ctx, client.SolveOpt{}, "", func(ctx context.Context, g gateway.Client) (*gateway.Result, error) {
-		_, digest, _, err := g.ResolveImageConfig(ctx, name, options)
+	_, err = c.Build(ctx, client.SolveOpt{}, "", func(ctx context.Context, g gateway.Client) (*gateway.Result, error) {
+		_, digest, _, err := g.ResolveImageConfig(ctx, full, options)
 		found = release.Digest(digest)
 		return gateway.NewResult(), err
 	}, nil)
