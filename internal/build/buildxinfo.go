@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -123,4 +124,16 @@ func (i BuildxInfo) canBuild(platforms []string) error {
 	}
 	return fmt.Errorf("the builder %s cannot build %s at once: Docker Engine %s does not keep its images in containerd's store\n  make a builder that can: docker buildx create --use; or switch that store on in the engine (daemon.json: {\"features\": {\"containerd-snapshotter\": true}})",
 		i.Name, strings.Join(platforms, " and "), i.Engine)
+}
+
+// contextsSince is the first Docker Engine whose Dockerfile frontend knows named contexts. Older ones overlook them.
+const contextsSince = 23
+
+// takesContexts says why the builder cannot give a build named contexts.
+func (i BuildxInfo) takesContexts() error {
+	major, _, _ := strings.Cut(i.Engine, ".")
+	if version, err := strconv.Atoi(major); err != nil || version >= contextsSince {
+		return nil
+	}
+	return fmt.Errorf("the builder %s overlooks named contexts (image.contexts): Docker Engine %s is older than %d\n  make a builder that takes them: docker buildx create --use", i.Name, i.Engine, contextsSince)
 }

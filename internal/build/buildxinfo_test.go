@@ -64,3 +64,11 @@ func TestCanBuild(t *testing.T) {
 		}
 	}
 }
+
+func TestTakesContexts(t *testing.T) {
+	for engine, want := range map[string]bool{"": true, "20.10.24+dfsg1": false, "23.0.1": true, "28.2.2": true, "a-build-of-ones-own": true} {
+		if err := (BuildxInfo{Engine: engine}).takesContexts(); (err == nil) != want {
+			t.Errorf("%q: %v", engine, err)
+		}
+	}
+}

@@ -24,6 +24,15 @@ const exporterMoby = "moby"
 
 // engineBuild builds into the engine and packs the image.
 func (b *Buildx) engineBuild(ctx context.Context, kit *BuildKit, c *client.Client, req release.BuildRequest, emit release.Emit) (*packedImage, error) {
+	if len(req.Contexts) > 0 {
+		info, err := b.inspect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := info.takesContexts(); err != nil {
+			return nil, err
+		}
+	}
 	s, err := kit.prepare(req, false, release.Credentials{}, emit)
 	if err != nil {
 		return nil, err
