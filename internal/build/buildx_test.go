@@ -5,8 +5,8 @@ package build_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -64,7 +64,13 @@ func TestBuildx(t *testing.T) {
 // on is Buildx on a builder; empty: the current one, which is the engine's own.
 func (d *dock) on(t *testing.T, name string) *build.Buildx {
 	t.Helper()
-	b, err := build.NewBuildx(build.BuildxConfig{Builder: name, PlainHTTP: d.config.PlainHTTP, CacheDir: d.memory})
+	return open(t, build.BuildxConfig{Builder: name, PlainHTTP: d.config.PlainHTTP, CacheDir: d.memory})
+}
+
+// open gives a Buildx that keeps no connection beyond the test.
+func open(t *testing.T, c build.BuildxConfig) *build.Buildx {
+	t.Helper()
+	b, err := build.NewBuildx(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,6 +318,9 @@ func testNothingRuns(t *testing.T, d *dock) {
 	write(t, req.Dockerfile, "FROM scratch\nCOPY program /program\nRUN [\"/program\", \"hang\"]\n")
 	done := d.on(t, containerBuilder)
 	buildOn(t, done, d.page(t, "done"))
+	if len(d.connections(t)) == 0 {
+		t.Error("no connection is seen while there is one: to see none later means nothing")
+	}
 	if err := done.Close(); err != nil { // it keeps a connection for the push
 		t.Error(err)
 	}
@@ -330,26 +339,28 @@ func testNothingRuns(t *testing.T, d *dock) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	waitFor(t, d.daemon.Dir, "dockerd", func(ctx context.Context) error {
-		out, err := exec.CommandContext(ctx, "pgrep", "-P", "1", "-f", "^docker.*dial-stdio").Output()
-		if err == nil && len(out) > 0 {
-			return errors.New("dial-stdio still runs")
+	waitFor(t, d.daemon.Dir, "dockerd", func(context.Context) error {
+		if left := d.connections(t); len(left) > 0 {
+			return fmt.Errorf("still running: %s", strings.Join(left, ", "))
 		}
 		return nil
 	})
-	children, err := filepath.Glob("/proc/self/task/*/children")
+}
+
+// connections are the processes that are connections of this test's own, wherever they hang in the tree of processes.
+func (d *docking) connections(t *testing.T) []string {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range children {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			continue // a thread that has ended
-		}
-		for pid := range strings.FieldsSeq(string(raw)) {
-			if line, err := os.ReadFile("/proc/" + pid + "/cmdline"); err == nil && strings.Contains(string(line), "dial-stdio") {
-				t.Errorf("%s still runs", strings.ReplaceAll(string(line), "\x00", " "))
-			}
+	var found []string
+	for _, process := range all {
+		line, _ := os.ReadFile(filepath.Join(process, "cmdline")) // what ended meanwhile has none
+		environment, _ := os.ReadFile(filepath.Join(process, "environ"))
+		if strings.Contains(string(line), "dial-stdio") && strings.Contains(string(environment), "DOCKER_CONFIG="+d.plugins+"\x00") {
+			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
 		}
 	}
+	return found
 }

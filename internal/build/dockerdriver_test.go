@@ -32,10 +32,7 @@ func testLegacy(t *testing.T, d *dock) {
 	}
 	uploads := d.registry.uploads()
 	for name, memory := range map[string]string{"remembered": d.memory, "forgotten": t.TempDir(), "never remembered": ""} {
-		again, err := build.NewBuildx(build.BuildxConfig{PlainHTTP: d.config.PlainHTTP, CacheDir: memory})
-		if err != nil {
-			t.Fatal(err)
-		}
+		again := open(t, build.BuildxConfig{PlainHTTP: d.config.PlainHTTP, CacheDir: memory})
 		second, _ := buildOn(t, again, req)
 		if second.Digest != first.Digest {
 			t.Errorf("%s: %s, and before %s", name, second.Digest, first.Digest)
@@ -47,10 +44,7 @@ func testLegacy(t *testing.T, d *dock) {
 	}
 	// What was remembered and is nowhere any more is read from the engine again.
 	elsewhere := startRegistry(t)
-	other, err := build.NewBuildx(build.BuildxConfig{PlainHTTP: []string{elsewhere.host}, CacheDir: d.memory})
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := open(t, build.BuildxConfig{PlainHTTP: []string{elsewhere.host}, CacheDir: d.memory})
 	req.Repository = elsewhere.host + "/legacy"
 	if err := other.Push(t.Context(), req, first.Digest, "one", elsewhere.credentials(), (&events{}).emit); err != nil {
 		t.Fatal(err)
