@@ -1,6 +1,7 @@
 package build_test
 
 import (
+	"archive/tar"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/build"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
@@ -65,6 +69,17 @@ func TestBuildKit(t *testing.T) {
 		"registry cache":                                 testCache,
 		"a cache that cannot be stored":                  testBrokenCache,
 		"an interrupt":                                   testInterrupt,
+		"secrets from the environment and a file":        testSecrets,
+		"a secret that nobody gave":                      testMissingSecret,
+		"SSH agents and keys":                            testSSH,
+		"named contexts":                                 testContexts,
+		"the ignore file of a Dockerfile":                testDockerfileIgnore,
+		"zstd on a gzip base":                            testCompression,
+		"directory cache":                                testDirectoryCache,
+		"a directory cache that is broken":               testBrokenDirectoryCache,
+		"a registry cache that is broken":                testBrokenRegistryCache,
+		"a registry cache that is out of reach":          testUnreachableCache,
+		"GitHub's cache without GitHub":                  testGitHubCacheElsewhere,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, w) })
 	}
@@ -72,7 +87,7 @@ func TestBuildKit(t *testing.T) {
 
 // runner is what images are made from: it prints, fails or writes as it is told.
 const runner = `package main
-import ("fmt"; "os"; "strings"; "time")
+import ("encoding/binary"; "fmt"; "io"; "net"; "os"; "strings"; "time")
 func main() {
 	switch os.Args[1] {
 	case "fail":
@@ -85,6 +100,23 @@ func main() {
 		if err := os.WriteFile("/time", []byte(time.Now().Format(time.RFC3339Nano)), 0o644); err != nil { panic(err) }
 	case "write":
 		if err := os.WriteFile("/written", []byte("always the same"), 0o644); err != nil { panic(err) }
+	case "show":
+		for _, path := range os.Args[2:] {
+			text, err := os.ReadFile(path)
+			if err != nil { panic(err) }
+			fmt.Println(string(text))
+		}
+	case "env":
+		fmt.Println(os.Args[2] + "=" + os.Getenv(os.Args[2]))
+	case "agent":
+		conn, err := net.Dial("unix", os.Getenv("SSH_AUTH_SOCK"))
+		if err != nil { panic(err) }
+		if _, err := conn.Write([]byte{0, 0, 0, 1, 11}); err != nil { panic(err) } // SSH_AGENTC_REQUEST_IDENTITIES
+		answer := make([]byte, 13) // length, type, number of keys, length of the first
+		if _, err := io.ReadFull(conn, answer); err != nil { panic(err) }
+		first := make([]byte, binary.BigEndian.Uint32(answer[9:]))
+		if _, err := io.ReadFull(conn, first); err != nil { panic(err) }
+		fmt.Println("identities:", binary.BigEndian.Uint32(answer[5:]), string(first[4:4+binary.BigEndian.Uint32(first)]))
 	case "hang":
 		fmt.Println("hanging")
 		select {}
@@ -259,25 +291,21 @@ func testReproducible(t *testing.T, w *workshop) {
 	files := map[string]string{
 		"Dockerfile": "FROM scratch\nWORKDIR /srv\nCOPY program /program\nCOPY index.html /\n", "index.html": "hello",
 	}
-	w.buildTwice(t, files)
+	w.buildTwice(t, files, func(*release.BuildRequest) {})
 }
 
 func testRewritten(t *testing.T, w *workshop) {
-	c := w.config
-	c.RewriteTimestamps = true
-	rewriting, err := build.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
 	files := map[string]string{
 		"Dockerfile": "FROM scratch\nWORKDIR /srv\nCOPY . ./\nCOPY program /new/dir/p\nRUN [\"/new/dir/p\", \"write\"]\n", "sub/page.html": "page",
 	}
-	(&workshop{config: c, builder: rewriting, registry: w.registry, program: w.program}).buildTwice(t, files)
+	w.buildTwice(t, files, func(req *release.BuildRequest) { req.Reproducible = true })
 }
 
-func (w *workshop) buildTwice(t *testing.T, files map[string]string) {
+func (w *workshop) buildTwice(t *testing.T, files map[string]string, with func(*release.BuildRequest)) {
 	t.Helper()
 	one, two := w.request(t, "same", files), w.request(t, "same", files)
+	with(&one)
+	with(&two)
 	w.withProgram(t, one)
 	w.withProgram(t, two)
 	past := commitTime.Add(-240 * time.Hour)
@@ -433,6 +461,9 @@ func testFailingRun(t *testing.T, w *workshop) {
 		t.Errorf("log: %q", failed.Log)
 	}
 	contains(t, failed.Step, "RUN [\"/p\", \"fail\"]")
+	if diff := cmp.Diff([]string{"     1  FROM scratch", "     2  COPY program /p", ">    3  RUN [\"/p\", \"fail\"]"}, failed.Excerpt); diff != "" {
+		t.Error(diff)
+	}
 	contains(t, failed.Error(), "exit code: 3")
 }
 
@@ -539,6 +570,45 @@ func testInterrupt(t *testing.T, w *workshop) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
+}
+
+func mustNew(t *testing.T, address string) *build.BuildKit {
+	t.Helper()
+	b, err := build.New(build.Config{Address: address, Reason: "the test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// files are the names of the files in an image of the registry, in order.
+func (w *workshop) files(t *testing.T, image string) []string {
+	t.Helper()
+	ref, err := name.ParseReference(image, name.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pulled, err := remote.Image(ref, remote.WithAuth(w.registry.authenticator()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := mutate.Extract(pulled)
+	defer func() { _ = content.Close() }()
+	var files []string
+	for reader := tar.NewReader(content); ; {
+		header, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if header.Typeflag == tar.TypeReg {
+			files = append(files, header.Name)
+		}
+	}
+	slices.Sort(files)
+	return files
 }
 
 func ExampleBuildKit_Name() {

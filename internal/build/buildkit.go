@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content/proxy"
+	containerdlog "github.com/containerd/log"
 	"github.com/moby/buildkit/client"
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // BUILDKIT_HOST=docker-container://NAME, a builder of docker buildx
 	"github.com/opencontainers/go-digest"
@@ -38,12 +40,6 @@ type Config struct {
 	Credentials func(ctx context.Context, host string) (auth release.Credentials, ok bool, err error)
 	// Renew gives new credentials of a registry that refuses those that a push began with. Nil: a refusal is final.
 	Renew func(ctx context.Context, host string) (release.Credentials, error)
-	// RewriteTimestamps lowers the times in all layers to the commit's, so that every layer has the same digest on every
-	// machine. BuildKit then unpacks and packs each layer of its own in each build and each push, cached or not: 0.1 s for
-	// each MB of layers, and unchanged layers get a new digest with every commit. Without it, files that a COPY takes from
-	// the context have the same time everywhere, and so has a WORKDIR; what a RUN writes, and the directories that a COPY
-	// writes into, have the time when that step really ran. That is kept, and the digest with it, as long as a cache has it.
-	RewriteTimestamps bool
 	// Docker is the argv of the Docker client whose engine Load fills; empty: Load names the image in the builder's own store.
 	Docker []string
 	// Log is for operators; nil discards.
@@ -68,7 +64,20 @@ func New(c Config) (*BuildKit, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	quieten(log)
 	return &BuildKit{config: c, log: log}, nil
+}
+
+// quieten sends what the client libraries of BuildKit and containerd write to standard error, beside their errors, to the
+// operators' log.
+func quieten(log *slog.Logger) { containerdlog.L.Logger.SetOutput(libraryLog{log}) }
+
+type libraryLog struct{ log *slog.Logger }
+
+// Write implements io.Writer: one call a line.
+func (l libraryLog) Write(line []byte) (int, error) {
+	l.log.Debug("client library", "said", strings.TrimSpace(string(line)))
+	return len(line), nil
 }
 
 // Name implements release.Builder.

@@ -24,8 +24,6 @@ type BuildxConfig struct {
 	PlainHTTP   []string
 	Credentials func(ctx context.Context, host string) (auth release.Credentials, ok bool, err error)
 	Renew       func(ctx context.Context, host string) (release.Credentials, error)
-	// RewriteTimestamps is that of Config.
-	RewriteTimestamps bool
 	// Inspected is what InspectBuildx has found; nil: the builder is looked at when that is needed.
 	Inspected *BuildxInfo
 	// CacheDir is where it is remembered what the layers of a Docker Engine without manifests compress to, so that an
@@ -60,6 +58,7 @@ func NewBuildx(c BuildxConfig) (*Buildx, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	quieten(log)
 	return &Buildx{config: c, log: log, inspected: c.Inspected, idle: map[string]*kept{}, packed: map[release.Digest]*packedImage{}}, nil
 }
 

@@ -15,10 +15,16 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
+// contextMount is what the frontend calls the build context.
+const contextMount = "context"
+
 // sources gives what the frontend reads over the session: the context, and the directory of the Dockerfile, which need
 // not lie inside it. The frontend itself honours .dockerignore, so that ignored files are never sent.
 func sources(req release.BuildRequest) (map[string]fsutil.FS, error) {
 	if err := checkSources(req); err != nil {
+		return nil, err
+	}
+	if err := checkInputs(req); err != nil {
 		return nil, err
 	}
 	files, err := directory(req.ContextDir, req.Epoch)
@@ -29,7 +35,7 @@ func sources(req release.BuildRequest) (map[string]fsutil.FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("directory of the Dockerfile: %w", err)
 	}
-	return map[string]fsutil.FS{"context": files, "dockerfile": dockerfile}, nil
+	return map[string]fsutil.FS{contextMount: files, "dockerfile": dockerfile}, nil
 }
 
 func checkSources(req release.BuildRequest) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -43,7 +44,8 @@ func (b *BuildKit) explain(ctx context.Context, s *solving, err error) error {
 	if hint := explainSyntax(s.req, cause); hint != nil {
 		return hint
 	}
-	built := &release.BuildError{Step: "Dockerfile", Dockerfile: s.req.Dockerfile, Line: failedLine(err), Err: cause}
+	first, last := failedLines(err)
+	built := &release.BuildError{Step: "Dockerfile", Dockerfile: s.req.Dockerfile, Line: first, Excerpt: excerpt(s.req.Dockerfile, first, last), Err: cause}
 	if failed != nil {
 		built.Log = failed.output.last
 		if failed.name != "" {
@@ -63,16 +65,38 @@ func failedVertex(err error) string {
 	return ""
 }
 
-// failedLine is the first line of the Dockerfile instruction that failed; 0 when the daemon does not say.
-func failedLine(err error) int {
+// failedLines are the first and the last line of the Dockerfile instruction that failed; 0 when the daemon does not say.
+func failedLines(err error) (first, last int) {
 	for _, source := range errdefs.Sources(err) {
 		for _, r := range source.GetRanges() {
 			if line := int(r.GetStart().GetLine()); line > 0 {
-				return line
+				return line, max(line, int(r.GetEnd().GetLine()))
 			}
 		}
 	}
-	return 0
+	return 0, 0
+}
+
+// excerptAround is how many lines an excerpt shows before and after the failed ones, and excerptMost how many of those.
+const excerptAround, excerptMost = 2, 8
+
+// excerpt shows lines of a file with their numbers, the failed ones marked; nil when there are none.
+func excerpt(path string, first, last int) []string {
+	raw, err := os.ReadFile(path)
+	if err != nil || first < 1 {
+		return nil // the error itself says where
+	}
+	all := strings.Split(strings.TrimRight(string(raw), "\n"), "\n")
+	last = min(last, first+excerptMost-1)
+	var shown []string
+	for n := max(1, first-excerptAround); n <= min(len(all), last+excerptAround); n++ {
+		mark := " "
+		if n >= first && n <= last {
+			mark = ">"
+		}
+		shown = append(shown, strings.TrimRight(fmt.Sprintf("%s %4d  %s", mark, n, all[n-1]), " \r"))
+	}
+	return shown
 }
 
 func isPush(s *step) bool { return s != nil && strings.HasPrefix(s.name, "exporting to image") }
@@ -109,7 +133,7 @@ func explainSyntax(req release.BuildRequest, cause error) error {
 		line = ranges[0].Start.Line
 	}
 	return &release.BuildError{
-		Step: "# syntax=" + frontend, Dockerfile: req.Dockerfile, Line: line,
+		Step: "# syntax=" + frontend, Dockerfile: req.Dockerfile, Line: line, Excerpt: excerpt(req.Dockerfile, line, line),
 		Err: fmt.Errorf("this line has the builder download a Dockerfile frontend, and it could not: %w\n  remove the line: the builder has a frontend of its own; or give the builder access to the registry", cause),
 	}
 }
@@ -123,11 +147,22 @@ func withCure(req release.BuildRequest, failed *release.BuildError, cause error)
 			cause, orElse(strings.Join(req.Platforms, ", "), "the base image's"))
 	case strings.Contains(text, "failed to resolve source metadata") && unfetched(cause):
 		return fmt.Errorf("%w\n  the builder could not reach the base image's registry: check its network, or name an image in a registry that it reaches", cause)
+	case missingSecret.MatchString(text):
+		id := missingSecret.FindStringSubmatch(text)[1]
+		return fmt.Errorf("%w\n  the Dockerfile asks for a secret that the config does not give: image.secrets: {%s: {env: NAME}} or {%s: {file: PATH}}", cause, id, id)
+	case missingAgent.MatchString(text):
+		return fmt.Errorf("%w\n  the Dockerfile asks for an SSH agent that the config does not give: image.ssh: [%s]", cause, orElse(missingAgent.FindStringSubmatch(text)[1], "default"))
 	case strings.Contains(text, "failed to compute cache key") && strings.Contains(text, "not found"):
 		return fmt.Errorf("%w\n  the path is taken from the build context %s: is it there, and does .dockerignore let it through?", cause, req.ContextDir)
 	}
 	return cause
 }
+
+// How BuildKit says that a step requires what the session does not have.
+var (
+	missingSecret = regexp.MustCompile(`secret ([^\s:]+): not found`)
+	missingAgent  = regexp.MustCompile(`(?:no SSH key|unset ssh forward key) "?([^\s"]*)"?`)
+)
 
 // unfetched says whether an error is a registry that could not be reached, rather than one that answered.
 func unfetched(err error) bool {

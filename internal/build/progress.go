@@ -27,6 +27,9 @@ type progress struct {
 	secret  string // never let through
 	steps   map[digest.Digest]*step
 	ordered []*step
+
+	imports   bool // results may come from a cache elsewhere
+	cacheLost bool // that it is broken was said
 }
 
 // step is one vertex of the build graph, as far as it was reported.
@@ -124,9 +127,16 @@ func (p *progress) failed(s *step, v *client.Vertex) {
 	s.state, s.err = stepFailed, p.censor(v.Error)
 	switch {
 	case strings.HasPrefix(s.name, "importing cache"):
-		return // there is none yet, which the first build of every repository finds
+		if !p.push && !missing(s.err) {
+			p.emit(release.Notice{Level: "warning", Text: "the build cache could not be read, so this build does without: " + s.err})
+		}
+		return
 	case strings.HasPrefix(s.name, "exporting cache"):
 		p.emit(release.Notice{Level: "warning", Text: "the build cache could not be stored, so the next build elsewhere starts from nothing: " + s.err})
+		return
+	}
+	if p.imports && containsAny(s.err, lostBlobs...) {
+		p.lostCache(s.err) // the daemon runs the step, or the solve is repeated without the cache
 		return
 	}
 	why := s.err
@@ -134,6 +144,19 @@ func (p *progress) failed(s *step, v *client.Vertex) {
 		why = "given up, because another step failed"
 	}
 	p.emit(release.BuildStep{ID: s.id, Name: s.name, State: stepFailed, Seconds: seconds(v), Error: why})
+}
+
+// lostCache says once that a cache is broken.
+func (p *progress) lostCache(why string) {
+	if !p.cacheLost {
+		p.emit(release.Notice{Level: "warning", Text: "the build cache names what it does not have, so this build does without: " + why})
+	}
+	p.cacheLost = true
+}
+
+// missing says whether a registry answered that there is no such cache, which the first build of every repository finds.
+func missing(why string) bool {
+	return containsAny(why, "not found", "404 Not Found", "NAME_UNKNOWN", "MANIFEST_UNKNOWN") && !containsAny(why, lostBlobs...)
 }
 
 // transfer reports how far an export or a push is.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
@@ -20,6 +21,9 @@ type guarded struct {
 	mu   sync.Mutex
 	puts int // manifests and blobs that were uploaded
 	deny string
+
+	fault   func(http.ResponseWriter, *http.Request) bool // answers reads of what faultAt names; false: it did not
+	faultAt string
 }
 
 const secret = "s3cret-Token-of-the-Registry"
@@ -27,7 +31,8 @@ const secret = "s3cret-Token-of-the-Registry"
 func startRegistry(t *testing.T) *guarded {
 	t.Helper()
 	g := &guarded{}
-	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	// Blobs on disk: the handler that keeps them in memory is locked while one arrives, which may come from itself.
+	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithBlobHandler(registry.NewDiskBlobHandler(t.TempDir())))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, _ := r.BasicAuth(); user != "AWS" || password != secret {
 			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
@@ -39,7 +44,19 @@ func startRegistry(t *testing.T) *guarded {
 		if r.Method == http.MethodPut {
 			g.puts++
 		}
+		fault := g.fault
+		if r.Method != http.MethodGet && r.Method != http.MethodHead || fault != nil && !strings.Contains(r.URL.Path, g.faultAt) {
+			fault = nil
+		}
 		g.mu.Unlock()
+		if fault != nil {
+			if isText(inner, r) {
+				r.Header.Set("Test-Kind", "json")
+			}
+			if fault(w, r) {
+				return
+			}
+		}
 		if denied {
 			http.Error(w, "denied", http.StatusForbidden)
 			return
@@ -49,6 +66,22 @@ func startRegistry(t *testing.T) *guarded {
 	t.Cleanup(server.Close)
 	g.host = strings.TrimPrefix(server.URL, "http://")
 	return g
+}
+
+// isText says whether a read would be answered with JSON.
+func isText(inner http.Handler, r *http.Request) bool {
+	probe := httptest.NewRecorder()
+	again := r.Clone(r.Context())
+	again.Method = http.MethodGet
+	inner.ServeHTTP(probe, again)
+	return strings.HasPrefix(probe.Body.String(), "{")
+}
+
+// breakReads has fault answer reads whose path contains part; nil mends them.
+func (g *guarded) breakReads(part string, fault func(http.ResponseWriter, *http.Request) bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.faultAt, g.fault = part, fault
 }
 
 func (g *guarded) uploads() int {
@@ -66,6 +99,10 @@ func (g *guarded) denyWrites(part string) {
 
 func (g *guarded) credentials() release.Credentials {
 	return release.Credentials{Host: g.host, Username: "AWS", Password: secret}
+}
+
+func (g *guarded) authenticator() authn.Authenticator {
+	return &authn.Basic{Username: "AWS", Password: secret}
 }
 
 // get reads from the registry; it gives the manifest's digest and its bytes.

@@ -33,8 +33,8 @@ func TestFrontendAttrs(t *testing.T) {
 }
 
 func TestExportAttrs(t *testing.T) {
-	b := &BuildKit{config: Config{PlainHTTP: []string{"127.0.0.1:5000"}, RewriteTimestamps: true}}
-	local := release.BuildRequest{Repository: "127.0.0.1:5000/app", Epoch: time.Unix(1700000000, 0)}
+	b := &BuildKit{config: Config{PlainHTTP: []string{"127.0.0.1:5000"}}}
+	local := release.BuildRequest{Repository: "127.0.0.1:5000/app", Epoch: time.Unix(1700000000, 0), Reproducible: true}
 	stored := map[string]string{
 		"name": "127.0.0.1:5000/app", "oci-mediatypes": "true", "compression": "gzip",
 		"source-date-epoch": "1700000000", "rewrite-timestamp": "true",

@@ -10,7 +10,6 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
-	"github.com/moby/buildkit/session"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
@@ -38,6 +37,10 @@ func (b *BuildKit) prepare(req release.BuildRequest, push bool, auth release.Cre
 	if err != nil {
 		return nil, err
 	}
+	session, err := b.attachables(req, auth)
+	if err != nil {
+		return nil, err
+	}
 	options := client.SolveOpt{
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: frontendAttrs(req),
@@ -45,15 +48,20 @@ func (b *BuildKit) prepare(req release.BuildRequest, push bool, auth release.Cre
 		// The same directory keeps its place in the daemon, so that only changed files are sent.
 		SharedKey: req.ContextDir,
 		Exports:   []client.ExportEntry{{Type: client.ExporterImage, Attrs: b.exportAttrs(req, push)}},
-		Session:   []session.Attachable{&credentials{push: auth, others: b.config.Credentials}},
+		Session:   session,
 	}
-	if cache := cacheReference(req); cache != "" {
-		options.CacheImports = []client.CacheOptionsEntry{{Type: "registry", Attrs: b.cacheImportAttrs(cache)}}
-		if push { // only now are there credentials that may write
-			options.CacheExports = []client.CacheOptionsEntry{{Type: "registry", Attrs: b.cacheExportAttrs(cache)}}
-		}
+	if !push { // a push sees the same context once more
+		scales := newWeight(emit)
+		options.LocalMounts[contextMount] = weighed{mounts[contextMount], scales}
+		options.LocalFilterOpt = scales.filter()
 	}
-	return &solving{req: req, auth: auth, options: options, progress: newProgress(emit, push, auth.Password)}, nil
+	if err := nameContexts(req, &options); err != nil {
+		return nil, err
+	}
+	options.CacheImports, options.CacheExports = b.caches(req, push, emit)
+	progress := newProgress(emit, push, auth.Password)
+	progress.imports = len(options.CacheImports) > 0
+	return &solving{req: req, auth: auth, options: options, progress: progress}, nil
 }
 
 // frontendAttrs are the Dockerfile frontend's options.
@@ -91,12 +99,12 @@ func (b *BuildKit) exportAttrs(req release.BuildRequest, push bool) map[string]s
 	attrs := map[string]string{
 		string(exptypes.OptKeyName):             req.Repository,
 		string(exptypes.OptKeyOCITypes):         "true",
-		string(exptypes.OptKeyLayerCompression): "gzip",
+		string(exptypes.OptKeyLayerCompression): orElse(req.Compression, release.CompressionGzip),
 	}
 	if !req.Epoch.IsZero() {
 		attrs[string(exptypes.OptKeySourceDateEpoch)] = strconv.FormatInt(req.Epoch.Unix(), 10)
 	}
-	if !req.Epoch.IsZero() && b.config.RewriteTimestamps {
+	if !req.Epoch.IsZero() && req.Reproducible {
 		attrs[string(exptypes.OptKeyRewriteTimestamp)] = "true"
 	}
 	if push {
@@ -106,36 +114,6 @@ func (b *BuildKit) exportAttrs(req release.BuildRequest, push bool) map[string]s
 			attrs[string(exptypes.OptKeyInsecure)] = "true"
 		}
 	}
-	return attrs
-}
-
-// cacheReference completes a cache reference: a lone word is a tag in the image's own repository.
-func cacheReference(req release.BuildRequest) string {
-	if req.Cache.Kind != release.CacheRegistry || req.Cache.Ref == "" {
-		return ""
-	}
-	if strings.ContainsAny(req.Cache.Ref, "/:") {
-		return req.Cache.Ref
-	}
-	return req.Repository + ":" + req.Cache.Ref
-}
-
-func (b *BuildKit) cacheImportAttrs(ref string) map[string]string {
-	attrs := map[string]string{"ref": ref}
-	if b.plainHTTP(ref) {
-		attrs["registry.insecure"] = "true"
-	}
-	return attrs
-}
-
-// cacheExportAttrs include image-manifest, without which ECR answers 400, and ignore-error: a cache that cannot be
-// written makes the next build slow, not this one wrong.
-func (b *BuildKit) cacheExportAttrs(ref string) map[string]string {
-	attrs := b.cacheImportAttrs(ref)
-	attrs["mode"] = "max"
-	attrs["image-manifest"] = "true"
-	attrs["oci-mediatypes"] = "true"
-	attrs["ignore-error"] = "true"
 	return attrs
 }
 
@@ -157,10 +135,20 @@ func (b *BuildKit) solve(ctx context.Context, c *client.Client, s *solving) (rel
 	return digest, nil
 }
 
-// respond runs the request to its end and gives what the exporter says.
+// respond runs the request to its end and gives what the exporter says. Caches that fail it are left out.
 func (b *BuildKit) respond(ctx context.Context, c *client.Client, s *solving) (map[string]string, error) {
+	response, err := s.run(ctx, c)
+	if err != nil && ctx.Err() == nil && s.withoutBrokenCache(err) {
+		response, err = s.run(ctx, c)
+	}
+	if err != nil {
+		return nil, b.explain(ctx, s, err)
+	}
+	return response.ExporterResponse, nil
+}
+
+func (s *solving) run(ctx context.Context, c *client.Client) (response *client.SolveResponse, err error) {
 	statuses := make(chan *client.SolveStatus, statusBuffer)
-	var response *client.SolveResponse
 	var both errgroup.Group
 	both.Go(func() (err error) {
 		response, err = c.Solve(ctx, nil, s.options, statuses)
@@ -169,10 +157,7 @@ func (b *BuildKit) respond(ctx context.Context, c *client.Client, s *solving) (m
 	for status := range statuses {
 		s.progress.observe(status)
 	}
-	err := both.Wait()
+	err = both.Wait()
 	s.progress.end()
-	if err != nil {
-		return nil, b.explain(ctx, s, err)
-	}
-	return response.ExporterResponse, nil
+	return response, err
 }

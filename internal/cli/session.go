@@ -303,14 +303,6 @@ func (m maskedRegistry) Authenticate(ctx context.Context) (release.Credentials, 
 	return auth, err
 }
 
-// buildCache is where build results are kept for the next machine. The local builder keeps its own.
-func (s *session) buildCache() release.BuildCache {
-	if s.plain.Local || s.config.Image.Cache != config.CacheRegistry {
-		return release.BuildCache{}
-	}
-	return release.BuildCache{Kind: release.CacheRegistry, Ref: "cache"}
-}
-
 // serviceURL tells where a service of the local AWS answers.
 func (s *session) serviceURL(ctx context.Context, service string) string {
 	if !s.plain.Local {

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -109,10 +108,7 @@ func (s *session) shipRequest(ctx context.Context, rebuild, dryRun bool) (releas
 	image := s.config.Image
 	req := release.ShipRequest{
 		Target: s.target, Commit: commit, Rebuild: rebuild, DryRun: dryRun,
-		Build: release.BuildRequest{
-			ContextDir: image.Context, Dockerfile: image.Dockerfile, Stage: image.Stage,
-			Platforms: image.Platforms, Args: maps.Clone(image.Args), Cache: s.buildCache(),
-		},
+		Build: s.buildRequest(),
 	}
 	if image.Prepare != nil {
 		req.Prepare = func(ctx context.Context, emit release.Emit) error {

@@ -18,10 +18,17 @@ const TargetVariable = "MEDUSA_DEPLOY_TARGET"
 
 // Ways to keep build results for the next build (image.cache).
 const (
-	CacheRegistry = "registry" // in the image's own repository
-	CacheGHA      = "gha"      // GitHub Actions' cache service
-	CacheLocal    = "local"    // with the builder alone
-	CacheNone     = "none"     // build everything anew
+	CacheRegistry  = "registry"  // in the image's own repository
+	CacheGHA       = "gha"       // GitHub Actions' cache service
+	CacheDirectory = "directory" // in a directory, which CI may keep; written as {directory: PATH}
+	CacheLocal     = "local"     // with the builder alone
+	CacheNone      = "none"      // build everything anew
+)
+
+// Compressions of an image's layers (image.compression).
+const (
+	CompressionGzip = "gzip"
+	CompressionZstd = "zstd"
 )
 
 // Ways to move a service to a new image (strategy).
@@ -69,11 +76,32 @@ type Image struct {
 	Stage      string            // stage of the Dockerfile to build; empty: the last
 	Platforms  []string          // "linux/amd64", "linux/arm64"
 	Cache      string            // one of the Cache constants
+	CacheDir   string            // of CacheDirectory: an absolute path
 	Args       map[string]string // build arguments beside COMMIT and SOURCE_DATE_EPOCH, which every build gets
-	Prepare    *Prepare          // nil: nothing to do before the build
-	Provenance bool              // attach how the image was built
-	SBOM       bool              // attach what is in it
-	Sign       *Sign             // nil: nothing is signed
+	Secrets    []Secret          // what RUN --mount=type=secret reads, by ID
+	SSH        []SSH             // the agents that RUN --mount=type=ssh reaches
+	// Contexts are named contexts: a name, and what stands for it: an absolute directory, docker-image://REF,
+	// oci-layout://PATH with an absolute path, or the URL of a git repository or a file.
+	Contexts     map[string]string
+	Compression  string   // of the layers; one of the Compression constants
+	Reproducible bool     // the same digest from every builder, also without a cache
+	Prepare      *Prepare // nil: nothing to do before the build
+	Provenance   bool     // attach how the image was built
+	SBOM         bool     // attach what is in it
+	Sign         *Sign    // nil: nothing is signed
+}
+
+// Secret is a secret of the build, in a variable of the environment or in a file.
+type Secret struct {
+	ID   string
+	Env  string // the variable's name; empty: File says where
+	File string // absolute path
+}
+
+// SSH is an SSH agent that the build reaches, or a key that is served as one.
+type SSH struct {
+	ID   string
+	Path string // of the agent's socket or a private key, absolute; empty: the agent of SSH_AUTH_SOCK
 }
 
 // Sign says what signs an image and what is attached to it.

@@ -31,6 +31,7 @@ func TestDocsAreTrue(t *testing.T) {
 	for _, keys := range [][]key{
 		configKeys(&Config{}), imageKeys(&Image{}), prepareKeys(&Prepare{}), targetKeys(&targetEntry{}),
 		migrateKeys(&Migrate{}), definitionKeys(&Definition{}), signKeys(&Sign{}), requirementKeys(&RequireSignature{}),
+		cacheKeys(&Image{}), secretKeys(&Secret{}),
 	} {
 		for _, k := range keys {
 			if !regexp.MustCompile(`[\s{]` + k.name + `:`).MatchString("\n" + all) {

@@ -43,6 +43,11 @@ func finishImage(c *Config) {
 		i.Dockerfile = c.resolve(i.Dockerfile)
 	}
 	i.Cache = orDefault(i.Cache, CacheRegistry)
+	if i.Cache == CacheDirectory {
+		i.CacheDir = c.resolve(i.CacheDir)
+	}
+	i.Compression = orDefault(i.Compression, CompressionGzip)
+	c.resolveInputs()
 	if len(i.Platforms) == 0 {
 		i.Platforms = []string{DefaultPlatform}
 	}

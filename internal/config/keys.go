@@ -25,8 +25,13 @@ func imageKeys(i *Image) []key {
 		{"dockerfile", false, text(&i.Dockerfile, pathRule)},
 		{"stage", false, text(&i.Stage, stageRule)},
 		{"platforms", false, textList(&i.Platforms, platformRule)},
-		{"cache", false, oneOf(&i.Cache, CacheRegistry, CacheGHA, CacheLocal, CacheNone)},
+		{"cache", false, buildCache(i)},
 		{"args", false, variables(&i.Args, ` in "args"`, "COMMIT", "SOURCE_DATE_EPOCH")},
+		{"secrets", false, secrets(&i.Secrets)},
+		{"ssh", false, sshAgents(&i.SSH)},
+		{"contexts", false, contexts(&i.Contexts)},
+		{"compression", false, oneOf(&i.Compression, CompressionGzip, CompressionZstd)},
+		{"reproducible", false, boolean(&i.Reproducible)},
 		{"prepare", false, func(d *decoder, at position, value ast.Node) {
 			i.Prepare = &Prepare{}
 			d.object(` in "prepare"`, prepareKeys(i.Prepare))(d, at, value)

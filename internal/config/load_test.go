@@ -103,8 +103,19 @@ func TestLoadFull(t *testing.T) {
 			Dockerfile: filepath.Join(dir, "docker/Dockerfile.prod"),
 			Stage:      "production",
 			Platforms:  []string{"linux/amd64", "linux/arm64"},
-			Cache:      CacheGHA,
+			Cache:      CacheDirectory,
+			CacheDir:   filepath.Join(dir, ".cache/build"),
 			Args:       map[string]string{"NODE_VERSION": "22", "FLAVOUR": "on", "PYTHON": "3.10"},
+			Secrets:    []Secret{{ID: "npm_token", Env: "NPM_TOKEN"}, {ID: "npmrc", File: filepath.Join(dir, ".npmrc")}},
+			SSH:        []SSH{{ID: "default", Path: filepath.Join(dir, "keys/id_ed25519")}},
+			Contexts: map[string]string{
+				"assets":  filepath.Join(filepath.Dir(dir), "assets"),
+				"node:22": "docker-image://registry.example/node:22",
+				"base":    "oci-layout://" + filepath.Join(dir, "base@sha256:"+strings.Repeat("0", 64)),
+				"tools":   "https://github.com/acme/tools.git#v1",
+			},
+			Compression:  CompressionZstd,
+			Reproducible: true,
 			Prepare: &Prepare{
 				Command: []string{"go", "build", "-ldflags=-s -w", "-o", "bin/app", "."},
 				Env:     map[string]string{"CGO_ENABLED": "0"},
@@ -149,6 +160,16 @@ func TestLoadFull(t *testing.T) {
 	}
 }
 
+func TestAgentsOfTheEnvironment(t *testing.T) {
+	c, err := Load("testdata/good/agents.yaml", environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]SSH{{ID: "default"}, {ID: "github"}}, c.Image.SSH); diff != "" || c.Image.Cache != CacheGHA || c.Image.CacheDir != "" {
+		t.Errorf("cache %q in %q, agents (-want +got):\n%s", c.Image.Cache, c.Image.CacheDir, diff)
+	}
+}
+
 func TestLoadDefaults(t *testing.T) {
 	for _, path := range []string{"testdata/good/smallest.yaml", "testdata/good/local-empty.yaml"} {
 		c, err := Load(path, environment)
@@ -157,7 +178,7 @@ func TestLoadDefaults(t *testing.T) {
 		}
 		want := Image{
 			Repository: c.App, Context: c.Dir, Dockerfile: filepath.Join(c.Dir, "Dockerfile"),
-			Platforms: []string{"linux/amd64"}, Cache: CacheRegistry, Provenance: true,
+			Platforms: []string{"linux/amd64"}, Cache: CacheRegistry, Provenance: true, Compression: CompressionGzip,
 		}
 		if diff := cmp.Diff(want, c.Image); diff != "" {
 			t.Errorf("%s: image (-want +got):\n%s", path, diff)

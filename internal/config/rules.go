@@ -39,6 +39,13 @@ var (
 			"arm64": "linux/arm64", "aarch64": "linux/arm64", "linux/aarch64": "linux/arm64", "linux/arm64/v8": "linux/arm64"}}
 	stageRule = rule{pattern: `^[A-Za-z][A-Za-z0-9_.-]*$`, max: 128,
 		expect: "expected the name of a stage of the Dockerfile (FROM … AS name)"}
+	idRule = rule{pattern: `^[A-Za-z0-9_][A-Za-z0-9_.-]*$`, max: 128,
+		expect: "expected the id that the Dockerfile's --mount names: letters, digits, dots, hyphens and underscores"}
+	// A named context stands for a name of its own, or for an image that a FROM or COPY --from names.
+	contextNameRule = rule{pattern: `^[a-z0-9][A-Za-z0-9._:/-]*$`, max: 255,
+		expect: "expected a name, or the image that a FROM names, such as node:22"}
+	contextRule = rule{pattern: `^(?:docker-image://[^\s@:/][^\s]*|oci-layout://[^\s]+|https?://[^\s]+|git://[^\s]+|ssh://[^\s]+|git@[^\s]+|[^:\x00]+)$`, max: 4096,
+		expect: "expected a directory, relative to this file's own, docker-image://IMAGE, oci-layout://DIRECTORY@sha256:…, or the URL of a git repository"}
 	keyRule = rule{pattern: `^(?:env://[A-Za-z_][A-Za-z0-9_]*|[^:]+)$`, max: 4096,
 		expect: "expected the path of a key, relative to this file's directory, or env://NAME"}
 	identityRule = rule{pattern: `^[^\s*][^\s]*$`, max: 2048,

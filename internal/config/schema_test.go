@@ -27,6 +27,7 @@ type schemaObject struct {
 	Required    []string
 	Properties  map[string]schemaObject
 	Items       *schemaObject
+	Names       *schemaObject           `json:"propertyNames"`
 	Defs        map[string]schemaObject `json:"$defs"`
 	Ref         string                  `json:"$ref"`
 }
@@ -62,6 +63,8 @@ func TestSchemaHasTheParsersKeys(t *testing.T) {
 		"migrate":    {root.Defs["migrate"], migrateKeys(&Migrate{})},
 		"definition": {root.Defs["definition"], definitionKeys(&Definition{})},
 		"sign":       {root.Defs["sign"], signKeys(&Sign{})},
+		"cache":      {root.Defs["cache_directory"], cacheKeys(&Image{})},
+		"secret":     {root.Defs["secret"], secretKeys(&Secret{})},
 		"require":    {root.Defs["require_signature"], requirementKeys(&RequireSignature{})},
 	} {
 		var known, required []string
@@ -98,6 +101,12 @@ func TestSchemaHasTheParsersRules(t *testing.T) {
 		"key":        {defs["key"], keyRule},
 		"identity":   {defs["require_signature"].Properties["identity"], identityRule},
 		"issuer":     {defs["require_signature"].Properties["issuer"], issuerRule},
+		"secret id":  {*defs["secrets"].Names, idRule},
+		"ssh id":     {*defs["ids"].Items, idRule},
+		"ssh key":    {*defs["ssh_keys"].Names, idRule},
+		"context":    {*defs["contexts"].Names, contextNameRule},
+		"source":     {defs["context"], contextRule},
+		"variable":   {defs["secret"].Properties["env"], variableRule},
 	} {
 		got := rule{pattern: pair.schema.Pattern, min: pair.schema.MinLength, max: pair.schema.MaxLength}
 		want := rule{pattern: pair.rule.pattern, min: pair.rule.min, max: pair.rule.max}
@@ -108,6 +117,8 @@ func TestSchemaHasTheParsersRules(t *testing.T) {
 	local := defs["local"].Properties
 	for name, pair := range map[string]struct{ schema, parser any }{
 		"cache":           {image["cache"].Default, CacheRegistry},
+		"compression":     {image["compression"].Default, CompressionGzip},
+		"reproducible":    {image["reproducible"].Default, false},
 		"provenance":      {image["provenance"].Default, true},
 		"sbom":            {image["sbom"].Default, false},
 		"platforms":       {image["platforms"].Default, []any{DefaultPlatform}},

@@ -1,6 +1,9 @@
 package release
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 func (e *BuildError) message() string {
 	where := ""
@@ -8,4 +11,18 @@ func (e *BuildError) message() string {
 		where = fmt.Sprintf("%s:%d: ", e.Dockerfile, e.Line)
 	}
 	return fmt.Sprintf("%s%s: %v", where, e.Step, e.Err)
+}
+
+// explainBuild repeats at the end of a release what its build failed at: other steps may have printed much since. Nil
+// when it was no build that failed.
+func explainBuild(err error) *Explanation {
+	var failed *BuildError
+	if !errors.As(err, &failed) {
+		return nil
+	}
+	log := failed.Log
+	return &Explanation{
+		Cause: "the build failed at " + failed.Step, Source: failed.Excerpt, Log: log[max(0, len(log)-logLines):],
+		Next: []string{"medusa-deploy build --verbose"},
+	}
 }

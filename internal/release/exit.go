@@ -49,5 +49,5 @@ func asFailure(ctx context.Context, err error, outcome Outcome, exit int) *Failu
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return &Failure{Outcome: OutcomeInterrupted, Exit: ExitInterrupted, Err: errors.New("interrupted")}
 	}
-	return &Failure{Outcome: outcome, Exit: exit, Err: err}
+	return &Failure{Outcome: outcome, Exit: exit, Err: err, Explanation: explainBuild(err)}
 }

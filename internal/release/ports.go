@@ -38,6 +38,12 @@ type BuildRequest struct {
 	Contexts map[string]string
 	// Compression of the layers: one of the Compression constants; empty: gzip.
 	Compression string
+	// Reproducible lowers the times in all layers of the image's own to Epoch, so that every builder of one version gives
+	// the same digest, also without a cache. BuildKit then unpacks and packs each of them in each build and each push, and
+	// each commit gives each of them a new digest. Without it, files that a COPY takes from the context have the same time
+	// everywhere, and so has a WORKDIR; what a RUN writes, and the directories that a COPY writes into, have the time when
+	// that step really ran. That is kept, and the digest with it, as long as a cache has it.
+	Reproducible bool
 }
 
 // The compressions of layers.
@@ -80,6 +86,7 @@ type BuildError struct {
 	Step       string   // "[2/3] RUN npm ci"
 	Dockerfile string   // path, when the step has a place in it
 	Line       int      // 1-based; 0: unknown
+	Excerpt    []string // the lines of the Dockerfile around the failed ones, numbered, those marked with >
 	Log        []string // the step's last lines
 	Err        error
 }

@@ -3,8 +3,6 @@ package release
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -245,25 +243,6 @@ func (r *run) push(ctx context.Context, req ShipRequest, build BuildRequest, bui
 func hostOf(repository string) string {
 	host, _, _ := strings.Cut(repository, "/")
 	return host
-}
-
-// buildByHand is how a person would build the same with Docker. A dirty tree's image is named by its digest, which is
-// known only afterwards.
-func buildByHand(b BuildRequest, c Commit) []string {
-	words := []string{"docker buildx build --provenance=false"}
-	if len(b.Platforms) > 0 {
-		words = append(words, "--platform "+strings.Join(b.Platforms, ","))
-	}
-	for _, name := range slices.Sorted(maps.Keys(b.Args)) {
-		words = append(words, "--build-arg "+name+"="+b.Args[name])
-	}
-	for _, name := range slices.Sorted(maps.Keys(b.Labels)) {
-		words = append(words, "--label "+name+"="+b.Labels[name])
-	}
-	if !c.Dirty {
-		words = append(words, "--tag "+b.Repository+":"+ImageTag(c, ""))
-	}
-	return []string{strings.Join(append(words, "--file "+b.Dockerfile, b.ContextDir), " ")}
 }
 
 // stepCounter counts a build's steps on their way to the faces.

@@ -181,7 +181,7 @@ type Finding struct {
 	Cure     string   `json:"cure"`          // what to do, a command where there is one
 }
 
-// Explanation is the one block that says why a rollout failed and what to type next.
+// Explanation is the one block that says why a release failed and what to type next.
 type Explanation struct {
 	Service  string   `json:"service,omitempty"`
 	Task     string   `json:"task,omitempty"` // task id
@@ -189,8 +189,9 @@ type Explanation struct {
 	StopCode string   `json:"stop_code,omitempty"`
 	Reason   string   `json:"reason,omitempty"` // ECS's own words
 	ExitCode *int     `json:"exit_code,omitempty"`
-	Log      []string `json:"log,omitempty"` // last lines of the container
-	Next     []string `json:"next"`          // commands to type
+	Source   []string `json:"source,omitempty"` // lines of the Dockerfile around the one that failed
+	Log      []string `json:"log,omitempty"`    // last lines of the container, or of the build's step
+	Next     []string `json:"next"`             // commands to type
 }
 
 // lastPart is what follows the last slash of an ARN.

@@ -68,6 +68,7 @@ func failureSection(line writeLine, r release.Result) {
 	if len(facts) > 0 {
 		line("%s\n", strings.Join(facts, " · "))
 	}
+	block(line, "Dockerfile", e.Source)
 	block(line, "Last log lines", e.Log)
 	block(line, "Next", e.Next)
 }

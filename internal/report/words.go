@@ -219,6 +219,12 @@ func explanationLines(e *release.Explanation) []string {
 	if e.ExitCode != nil {
 		add("exit code", fmt.Sprint(*e.ExitCode))
 	}
+	if len(e.Source) > 0 {
+		lines = append(lines, "  Dockerfile:")
+		for _, line := range e.Source {
+			lines = append(lines, "    "+line)
+		}
+	}
 	if len(e.Log) > 0 {
 		lines = append(lines, "  last log lines:")
 		for _, line := range e.Log {
