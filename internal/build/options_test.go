@@ -4,6 +4,8 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,6 +16,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	controlapi "github.com/moby/buildkit/api/services/control"
+	"github.com/moby/buildkit/client"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
@@ -35,10 +39,41 @@ RUN --mount=type=secret,id=token,env=TOKEN ["/p", "env", "TOKEN"]
 	image, e := w.build(t, req)
 	contains(t, e.text(t), `"line":"from-the-environment"`, `"line":"from-a-file"`, `"line":"TOKEN=from-the-environment"`)
 	w.push(t, req, image, "tag")
+	if kept := w.history(t, req.Repository); kept > 0 {
+		t.Errorf("%d builds are in the daemon's history, with what they printed", kept)
+	}
 	t.Setenv("BUILD_TOKEN", "another")
 	again, e := w.build(t, req)
 	if again.Digest != image.Digest || strings.Contains(e.text(t), `"state":"done"`) {
 		t.Errorf("another value of a secret gave %s after %s: %s", again.Digest, image.Digest, e.text(t))
+	}
+}
+
+// history counts the builds of a repository that the daemon remembers.
+func (w *workshop) history(t *testing.T, repository string) int {
+	t.Helper()
+	c, err := client.New(t.Context(), w.config.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	records, err := c.ControlClient().ListenBuildHistory(t.Context(), &controlapi.BuildHistoryRequest{EarlyExit: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for found := 0; ; {
+		event, err := records.Recv()
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range event.GetRecord().GetExporters() {
+			if e.GetAttrs()["name"] == repository {
+				found++
+			}
+		}
 	}
 }
 

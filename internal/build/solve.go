@@ -7,10 +7,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	controlapi "github.com/moby/buildkit/api/services/control"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	"github.com/moby/buildkit/identity"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
@@ -148,6 +153,10 @@ func (b *BuildKit) respond(ctx context.Context, c *client.Client, s *solving) (m
 }
 
 func (s *solving) run(ctx context.Context, c *client.Client) (response *client.SolveResponse, err error) {
+	s.options.Ref = identity.NewID()
+	if len(s.req.Secrets) > 0 {
+		defer s.forget(ctx, c)
+	}
 	statuses := make(chan *client.SolveStatus, statusBuffer)
 	var both errgroup.Group
 	both.Go(func() (err error) {
@@ -160,4 +169,19 @@ func (s *solving) run(ctx context.Context, c *client.Client) (response *client.S
 	err = both.Wait()
 	s.progress.end()
 	return response, err
+}
+
+// forgetTimeout is what removing a record from the daemon's history may take, also after an interrupt.
+const forgetTimeout = 10 * time.Second
+
+// forget removes a build with secrets from the daemon's history: with it the daemon keeps what steps printed, which nobody
+// masked.
+func (s *solving) forget(ctx context.Context, c *client.Client) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTimeout)
+	defer cancel()
+	_, err := c.ControlClient().UpdateBuildHistory(ctx, &controlapi.UpdateBuildHistoryRequest{Ref: s.options.Ref, Delete: true})
+	// One that keeps no history says that something else is not found.
+	if err != nil && !strings.Contains(err.Error(), "not found") && status.Code(err) != codes.Unimplemented {
+		s.progress.emit(release.Notice{Level: "warning", Text: "the builder may keep in its history what the build printed, secrets included: " + err.Error()})
+	}
 }

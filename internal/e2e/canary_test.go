@@ -178,7 +178,8 @@ func exposed(stage *rehearsal.Stage, planted canaries) []string {
 		}
 		names := planted.in(environment)
 		if slices.Contains(words, "build") && strings.HasSuffix(words[0], "go") || strings.Contains(words[0], "/go/") {
-			names = slices.DeleteFunc(names, func(name string) bool { return name == "DATABASE_PASSWORD" }) // a build may need a secret of its own
+			own := []string{"DATABASE_PASSWORD", "NPM_TOKEN"} // a build may need secrets of its own
+			names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(own, name) })
 		}
 		if len(names) > 0 {
 			found = append(found, fmt.Sprintf("the environment of %q has %q", words, names))

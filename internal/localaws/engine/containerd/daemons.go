@@ -69,6 +69,9 @@ address = ["unix://%s"]
 [otel]
 socketPath = %q
 
+# What a step prints may be a secret, which only the program's faces mask.
+[history]
+maxEntries = 0
 [cdi]
 disabled = true
 
