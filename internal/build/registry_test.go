@@ -1,12 +1,15 @@
 package build_test
 
 import (
+	"bytes"
+	"context"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -22,6 +25,10 @@ type guarded struct {
 	puts int // manifests and blobs that were uploaded
 	deny string
 
+	blobs   int                                           // blobs that were sent in full
+	still   bool                                          // tags may not move
+	owned   map[string]bool                               // blobs by repository: as with ECR, one repository's are not another's
+	arrived func()                                        // called when a layer begins to arrive; it may wait
 	fault   func(http.ResponseWriter, *http.Request) bool // answers reads of what faultAt names; false: it did not
 	faultAt string
 }
@@ -30,7 +37,7 @@ const secret = "s3cret-Token-of-the-Registry"
 
 func startRegistry(t *testing.T) *guarded {
 	t.Helper()
-	g := &guarded{}
+	g := &guarded{owned: map[string]bool{}}
 	// Blobs on disk: the handler that keeps them in memory is locked while one arrives, which may come from itself.
 	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithBlobHandler(registry.NewDiskBlobHandler(t.TempDir())))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,6 +50,10 @@ func startRegistry(t *testing.T) *guarded {
 		denied := g.deny != "" && r.Method != http.MethodGet && r.Method != http.MethodHead && strings.Contains(r.URL.Path, g.deny)
 		if r.Method == http.MethodPut {
 			g.puts++
+		}
+		arrived, still := g.arrived, g.still
+		if sends(r) {
+			g.blobs++
 		}
 		fault := g.fault
 		if r.Method != http.MethodGet && r.Method != http.MethodHead || fault != nil && !strings.Contains(r.URL.Path, g.faultAt) {
@@ -57,6 +68,16 @@ func startRegistry(t *testing.T) *guarded {
 				return
 			}
 		}
+		if g.foreign(w, r) {
+			return
+		}
+		if sends(r) && arrived != nil {
+			arrived()
+		}
+		if still && r.Method == http.MethodPut && movesTag(inner, r) {
+			frozen(w)
+			return
+		}
 		if denied {
 			http.Error(w, "denied", http.StatusForbidden)
 			return
@@ -66,6 +87,80 @@ func startRegistry(t *testing.T) *guarded {
 	t.Cleanup(server.Close)
 	g.host = strings.TrimPrefix(server.URL, "http://")
 	return g
+}
+
+// foreign answers reads of blobs that were not sent to the repository that is asked; false: the request goes on.
+func (g *guarded) foreign(w http.ResponseWriter, r *http.Request) bool {
+	repository, blob, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/blobs/")
+	if !ok {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case sends(r):
+		g.owned[repository+"@"+r.URL.Query().Get("digest")] = true
+	case (r.Method == http.MethodHead || r.Method == http.MethodGet) && !g.owned[repository+"@"+blob]:
+		http.Error(w, "BLOB_UNKNOWN", http.StatusNotFound)
+		return true
+	}
+	return false
+}
+
+// sends says whether a request brings a blob.
+func sends(r *http.Request) bool {
+	return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/blobs/uploads/") && r.URL.Query().Get("digest") != ""
+}
+
+// movesTag says whether a manifest is to take the tag of another one, as ECR decides: the same one may be put again.
+func movesTag(inner http.Handler, r *http.Request) bool {
+	if !strings.Contains(r.URL.Path, "/manifests/") || strings.Contains(r.URL.Path, "sha256:") {
+		return false
+	}
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if err != nil {
+		return false
+	}
+	there := httptest.NewRecorder()
+	inner.ServeHTTP(there, httptest.NewRequest(http.MethodGet, r.URL.Path, nil))
+	return there.Code == http.StatusOK && !bytes.Equal(there.Body.Bytes(), body)
+}
+
+// sent counts the blobs that were sent.
+func (g *guarded) sent() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.blobs
+}
+
+// freeze keeps tags from moving.
+func (g *guarded) freeze(on bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.still = on
+}
+
+// meet has each blob that arrives wait for n to be there, or ctx to end; the channel is closed when they are. n is 0: no
+// blob waits.
+func (g *guarded) meet(ctx context.Context, n int) <-chan struct{} {
+	met := make(chan struct{})
+	var arrivals atomic.Int32
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.arrived = nil
+	if n > 0 {
+		g.arrived = func() {
+			if arrivals.Add(1) == int32(n) {
+				close(met)
+			}
+			select {
+			case <-met:
+			case <-ctx.Done():
+			}
+		}
+	}
+	return met
 }
 
 // isText says whether a read would be answered with JSON.

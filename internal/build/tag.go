@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
@@ -31,7 +32,7 @@ func (b *BuildKit) tag(ctx context.Context, repository, tag string, raw []byte, 
 	}
 	basic := &authn.Basic{Username: auth.Username, Password: auth.Password}
 	if err := remote.Put(ref, m, remote.WithContext(ctx), remote.WithAuth(basic)); err != nil {
-		return explainPush(ref.RegistryStr(), ref.Name(), auth, err)
+		return explainPush(ref.RegistryStr(), ref.Name()+" ("+digest.FromBytes(raw).String()+")", auth, err)
 	}
 	return nil
 }
