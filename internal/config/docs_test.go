@@ -41,6 +41,23 @@ func TestDocsAreTrue(t *testing.T) {
 	}
 }
 
+// TestBuildOptionsAreTrue: the samples of docs/build-options.md are accepted, and say something.
+func TestBuildOptionsAreTrue(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/build-options.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := yamlBlock.FindAllStringSubmatch(string(raw), -1)
+	if len(blocks) == 0 {
+		t.Fatal("there are no samples")
+	}
+	for _, block := range blocks {
+		if _, err := Load(write(t, block[1]), environment); err != nil {
+			t.Errorf("a sample is refused: %v", err)
+		}
+	}
+}
+
 // TestDocsQuoteTheProgram: the message that docs/config.md shows is what the program says.
 func TestDocsQuoteTheProgram(t *testing.T) {
 	raw, err := os.ReadFile(docsPath)
