@@ -103,6 +103,12 @@ func (b *BuildKit) Build(ctx context.Context, req release.BuildRequest, emit rel
 }
 
 func (b *BuildKit) build(ctx context.Context, c *client.Client, s *solving) (release.Image, error) {
+	defer s.done(ctx, c)
+	return b.built(ctx, c, s)
+}
+
+// built leaves s to be done, for who reads more of what was built.
+func (b *BuildKit) built(ctx context.Context, c *client.Client, s *solving) (release.Image, error) {
 	digest, err := b.solve(ctx, c, s)
 	if err != nil {
 		return release.Image{}, err
@@ -132,6 +138,7 @@ func (b *BuildKit) Push(ctx context.Context, req release.BuildRequest, want rele
 }
 
 func (b *BuildKit) push(ctx context.Context, c *client.Client, s *solving, want release.Digest, tag string) error {
+	defer s.done(ctx, c)
 	got, err := b.solve(ctx, c, s)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@
 package build_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,7 @@ func TestBuildx(t *testing.T) {
 		{"loaded by an engine without manifests", testLegacyLoad},
 		{"an engine without manifests builds, and pushes what is missing", testLegacy},
 		{"what a request asks for", testRequest},
+		{"secrets and named contexts", testBuildxSecrets},
 		{"the same steps are told", testSteps},
 		{"a failing step", testFailingStep},
 		{"wrong credentials", testRefused},
@@ -363,4 +365,34 @@ func (d *docking) connections(t *testing.T) []string {
 		}
 	}
 	return found
+}
+
+// testBuildxSecrets: a secret reaches a step on every builder, and nothing else; so does a named context, where it can.
+func testBuildxSecrets(t *testing.T, d *dock) {
+	t.Setenv("BUILD_TOKEN", "canary-of-a-build")
+	more := t.TempDir()
+	write(t, filepath.Join(more, "page"), "more")
+	for _, name := range []string{containerBuilder, ""} {
+		req, b := d.page(t, "secret"), d.on(t, name)
+		write(t, req.Dockerfile, "FROM scratch\nCOPY program /p\nRUN --mount=type=secret,id=token [\"/p\", \"show\", \"/run/secrets/token\"]\n")
+		req.Secrets = []release.BuildSecret{{ID: "token", Env: "BUILD_TOKEN"}}
+		image, e := buildOn(t, b, req)
+		contains(t, e.text(t), `"line":"canary-of-a-build"`) // the step prints it: masking it is the face's part
+		d.pushOn(t, b, req, image, "tag")
+		if digest, raw := d.registry.get(t, "secret", "tag"); digest != image.Digest || strings.Contains(string(raw), "canary") {
+			t.Errorf("%q: %s %s", name, digest, raw)
+		}
+		if _, err := b.Load(t.Context(), req, image.Digest, []string{"secret:tag"}, (&events{}).emit); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+		if out := d.run(t, nil, "docker", "save", "secret:tag"); bytes.Contains(out, []byte("canary-of-a-build")) {
+			t.Errorf("%q: the secret is in the image", name)
+		}
+		write(t, req.Dockerfile, "FROM scratch\nCOPY --from=more page /\n")
+		req.Contexts = map[string]string{"more": more}
+		_, err := b.Build(t.Context(), req, (&events{}).emit)
+		if refused := err != nil && strings.Contains(err.Error(), "overlooks named contexts"); refused != (name == "") || !refused && err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
 }

@@ -47,6 +47,7 @@ func (b *Buildx) engineBuild(ctx context.Context, kit *BuildKit, c *client.Clien
 func (b *Buildx) engineSolve(ctx context.Context, kit *BuildKit, c *client.Client, s *solving) (*packedImage, error) {
 	s.options.Exports = []client.ExportEntry{{Type: exporterMoby, Attrs: map[string]string{}}}
 	s.options.CacheExports = nil // it has none but its own
+	defer s.done(ctx, c)
 	response, err := kit.respond(ctx, c, s)
 	if err != nil {
 		return nil, err

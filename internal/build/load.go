@@ -149,6 +149,7 @@ func (b *BuildKit) loadInto(ctx context.Context, c *client.Client, e *engine, re
 		_ = reader.CloseWithError(orEOF(err)) // so that a builder that still sends does not wait for ever
 		sent <- err
 	}()
+	defer s.done(ctx, c)
 	response, err := b.respond(ctx, c, s)
 	select {
 	case loadErr := <-sent:
@@ -197,6 +198,7 @@ func (b *BuildKit) name(ctx context.Context, c *client.Client, exporter string, 
 	}
 	s.options.Exports[0].Type = exporter
 	s.options.Exports[0].Attrs[string(exptypes.OptKeyName)] = full
+	defer s.done(ctx, c)
 	got, err := b.solve(ctx, c, s)
 	if err != nil {
 		return err

@@ -131,7 +131,7 @@ func (p *progress) failed(s *step, v *client.Vertex) {
 			p.emit(release.Notice{Level: "warning", Text: "the build cache could not be read, so this build does without: " + s.err})
 		}
 		return
-	case strings.HasPrefix(s.name, "exporting cache"):
+	case strings.HasPrefix(s.name, "exporting cache"), strings.HasPrefix(s.name, "exporting to GitHub Actions Cache"):
 		p.emit(release.Notice{Level: "warning", Text: "the build cache could not be stored, so the next build elsewhere starts from nothing: " + s.err})
 		return
 	}

@@ -88,6 +88,38 @@ func TestFindNamesTheStepThatFailedByItself(t *testing.T) {
 	}
 }
 
+// TestCacheTrouble: what goes wrong with a cache is a warning, once, and no failed step; without a cache a step's failure
+// is one, whatever it says.
+func TestCacheTrouble(t *testing.T) {
+	const lost = "failed to copy: httpReadSeeker: failed open: not found"
+	for name, c := range map[string]struct {
+		imports  bool
+		vertices []*client.Vertex
+		want     []string
+	}{
+		"missing":    {true, []*client.Vertex{failedNamed("sha256:1", "importing cache manifest from h/app:cache", "h/app:cache: not found")}, nil},
+		"unreadable": {true, []*client.Vertex{failedNamed("sha256:1", "importing cache manifest from h/app:cache", "500 Internal Server Error")}, []string{"notice"}},
+		"lost":       {true, []*client.Vertex{failedNamed("sha256:1", "[1/2] COPY a /", lost), failedNamed("sha256:2", "[2/2] COPY b /", lost)}, []string{"notice"}},
+		"no cache":   {false, []*client.Vertex{failedNamed("sha256:1", "[1/2] COPY a /", lost)}, []string{"build_step"}},
+		"export":     {true, []*client.Vertex{failedNamed("sha256:1", "exporting cache to client directory", "no space left on device")}, []string{"notice"}},
+		"GitHub":     {true, []*client.Vertex{failedNamed("sha256:1", "exporting to GitHub Actions Cache", "429 Too Many Requests")}, []string{"notice"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			p := newProgress(func(e release.Event) {
+				if step, ok := e.(release.BuildStep); !ok || step.State == stepFailed {
+					got = append(got, e.Kind())
+				}
+			}, false, "")
+			p.imports = c.imports
+			p.observe(&client.SolveStatus{Vertexes: c.vertices})
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func failedNamed(id, name, why string) *client.Vertex {
 	now := time.Unix(1, 0)
 	return &client.Vertex{Digest: digest.Digest(id), Name: name, Error: why, Started: &now, Completed: &now}

@@ -144,6 +144,7 @@ func (b *BuildKit) solve(ctx context.Context, c *client.Client, s *solving) (rel
 func (b *BuildKit) respond(ctx context.Context, c *client.Client, s *solving) (map[string]string, error) {
 	response, err := s.run(ctx, c)
 	if err != nil && ctx.Err() == nil && s.withoutBrokenCache(err) {
+		s.done(ctx, c)
 		response, err = s.run(ctx, c)
 	}
 	if err != nil {
@@ -154,9 +155,6 @@ func (b *BuildKit) respond(ctx context.Context, c *client.Client, s *solving) (m
 
 func (s *solving) run(ctx context.Context, c *client.Client) (response *client.SolveResponse, err error) {
 	s.options.Ref = identity.NewID()
-	if len(s.req.Secrets) > 0 {
-		defer s.forget(ctx, c)
-	}
 	statuses := make(chan *client.SolveStatus, statusBuffer)
 	var both errgroup.Group
 	both.Go(func() (err error) {
@@ -174,9 +172,13 @@ func (s *solving) run(ctx context.Context, c *client.Client) (response *client.S
 // forgetTimeout is what removing a record from the daemon's history may take, also after an interrupt.
 const forgetTimeout = 10 * time.Second
 
-// forget removes a build with secrets from the daemon's history: with it the daemon keeps what steps printed, which nobody
-// masked.
-func (s *solving) forget(ctx context.Context, c *client.Client) {
+// done removes a build with secrets from the daemon's history: with it the daemon keeps what steps printed, which nobody
+// masked. A daemon without a store of images keeps what was built with the record alone, so that whoever reads what was
+// built does that first.
+func (s *solving) done(ctx context.Context, c *client.Client) {
+	if len(s.req.Secrets) == 0 || s.options.Ref == "" {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTimeout)
 	defer cancel()
 	_, err := c.ControlClient().UpdateBuildHistory(ctx, &controlapi.UpdateBuildHistoryRequest{Ref: s.options.Ref, Delete: true})

@@ -59,7 +59,8 @@ func (b *Buildx) eachPlatform(ctx context.Context, req release.BuildRequest, pus
 				if lives == inEngine {
 					s.options.Exports[0].Attrs[string(exptypes.OptKeyStore)] = "false" // see Build and Push
 				}
-				if pieces[i].image, err = kit.build(ctx, c, s); err != nil {
+				defer s.done(ctx, c)
+				if pieces[i].image, err = kit.built(ctx, c, s); err != nil {
 					return err
 				}
 				of := digest.Digest(pieces[i].image.Digest)
