@@ -29,8 +29,12 @@ if test -n "${REF:-}"; then
 	test "$COMMAND" = deploy || fail "input ref goes with the command deploy, not with $COMMAND: check the commit out before this step"
 	args+=(-- "$REF")
 fi
-# The container in which docker buildx keeps the builder's only node.
-if test -n "${BUILDER:-}" && test -z "${BUILDKIT_HOST:-}"; then
-	export BUILDKIT_HOST="docker-container://buildx_buildkit_${BUILDER}0"
+# A BuildKit daemon of the runner's goes before a builder of docker buildx.
+if test -z "${MEDUSA_DEPLOY_BUILDER:-}" && test -n "${BUILDER:-}"; then
+	if test -n "${BUILDKIT_HOST:-}"; then
+		export MEDUSA_DEPLOY_BUILDER=buildkit
+	else
+		export MEDUSA_DEPLOY_BUILDER="buildx:$BUILDER"
+	fi
 fi
 exec "$BINARY" "${args[@]}"

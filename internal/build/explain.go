@@ -20,7 +20,16 @@ func (b *BuildKit) unreachable(err error) error {
 		return b.door.explain(err)
 	}
 	return fmt.Errorf("no BuildKit daemon answers at %s (chosen by %s): %w\n  start it, or set BUILDKIT_HOST to one that runs; `medusa-deploy local up` starts the built-in engine",
-		b.config.Address, orElse(b.config.Reason, "configuration"), err)
+		b.config.Address, orElse(b.config.Reason, "configuration"), dialed(err))
+}
+
+// dialed takes the wrapping of gRPC's client off the error of a connection.
+func dialed(err error) error {
+	_, cause, found := strings.Cut(err.Error(), "transport: Error while dialing: ")
+	if !found {
+		return err
+	}
+	return errors.New(strings.TrimSuffix(cause, `"`))
 }
 
 func orElse(text, otherwise string) string {

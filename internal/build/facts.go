@@ -14,6 +14,13 @@ type Facts struct {
 	Version string
 	// Platforms are those whose programs it runs: its own processor's first, emulated ones after it.
 	Platforms []string
+	// Several is set when the builder consists of several machines.
+	Several bool
+}
+
+// Greet makes sure that the daemon answers.
+func (b *BuildKit) Greet(ctx context.Context) error {
+	return b.connected(ctx, func(*client.Client) error { return nil })
 }
 
 // Facts asks the daemon. An error says why it cannot be used.

@@ -14,26 +14,13 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
-// Loader is a builder that can leave an image in the local engine under its names.
-type Loader interface {
-	// Load leaves what Build built (same req) in the local engine under names (REPOSITORY:TAG), and makes sure that it is
-	// there: the engine itself says so. It fails when what is there is not want, the manifest digest that Build gave, and
-	// with ErrNotLoaded when it is not there.
-	Load(ctx context.Context, req release.BuildRequest, want release.Digest, names []string, emit release.Emit) (LoadedImage, error)
-}
-
 // LoadedImage is an image that the local engine has.
-type LoadedImage struct {
-	Engine   string         // which engine, for people: "Docker Engine 28.2.2", "the builder's own store"
-	Names    []string       // as it was asked for
-	ID       release.Digest // the engine's image ID: of the configuration, or of the manifest where containerd stores images
-	Platform string         // which one of several was loaded, because the engine takes no more; empty: all
-}
+type LoadedImage = release.LoadedImage
 
 // ErrNotLoaded says that the engine does not have an image that it was given.
 var ErrNotLoaded = errors.New("the image is not in the local engine")
 
-var _, _ Loader = (*BuildKit)(nil), (*Buildx)(nil)
+var _, _ release.Loader = (*BuildKit)(nil), (*Buildx)(nil)
 
 // Load implements Loader. With Config.Docker the image goes to that Docker Engine; without, it is named in the store of a
 // builder whose images a local engine runs, as the built-in one's are.

@@ -52,13 +52,20 @@ func judgeBuilder(req release.CheckRequest, d dockerfile, b builderLook) []relea
 	return findings
 }
 
-// splitCure takes an error for people apart: what is wrong, and what to do, which is its last line.
+// splitCure takes an error for people apart: what is wrong, in one line, and what to do, which is its last line.
 func splitCure(text string) (problem, cure string) {
-	i := strings.LastIndex(text, "\n")
-	if i < 0 {
-		return text, "medusa-deploy local up"
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
 	}
-	return text[:i], strings.TrimSpace(text[i:])
+	if len(lines) == 1 {
+		return lines[0], "docs/build.md says how a builder is chosen"
+	}
+	problem = lines[0]
+	if all := lines[1 : len(lines)-1]; len(all) > 0 {
+		problem += ": " + strings.Join(all, "; ")
+	}
+	return problem, lines[len(lines)-1]
 }
 
 // judgeFor judges a build for one platform.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,13 +33,17 @@ explains the codes.`,
 				}
 				req := release.CheckRequest{Target: s.target, Platforms: s.config.Image.Platforms}
 				if !noBuild {
-					p.Checker = s.withBuild(ctx, &req, p.Checker)
+					if _, err := s.wish(); err != nil {
+						return release.Result{}, err
+					}
+					p.Checker = s.withBuild(ctx, &req, s.checker(s.describeBuilder))
 				}
 				return p.Check(ctx, req), nil
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&noBuild, "no-build", false, "leave out what only a build needs: the commit, the Dockerfile, its context")
+	cmd.Flags().BoolVar(&noBuild, "no-build", false, "leave out what only a build needs: the commit, the Dockerfile, its context, the builder")
+	addBuilder(cmd, g)
 	return cmd
 }
 
@@ -69,15 +74,37 @@ func (a alsoFound) Check(ctx context.Context, req release.CheckRequest) ([]relea
 	return append(found, a.finding), nil
 }
 
-// checker makes the checker of the session's target.
-func (s *session) checker() *check.Checker {
+// checker makes the checker of the session's target. builder tells what would build; nil: nobody asks.
+func (s *session) checker(builder func(context.Context) (check.Builder, error)) *check.Checker {
 	return check.New(check.Ports{
 		Registry: s.registry, Orchestrator: s.ecs, Cloud: facts.New(s.aws, s.plain.Registry),
 		Dockerfile: func(path string) ([]release.Instruction, error) {
 			return build.ReadDockerfile(path, s.config.Image.Args)
 		},
-		Stage: s.config.Image.Stage,
-		// Who sets BUILDKIT_HOST has a builder of their own, which may well download what it needs.
-		Offline: s.getenv("BUILDKIT_HOST") == "",
+		Stage:   s.config.Image.Stage,
+		Builder: builder,
+		// Other builders than the built-in engine may well download what they need.
+		Offline: s.prefersEngine(),
 	})
+}
+
+// describeBuilder tells what would build, and shows it.
+func (s *session) describeBuilder(ctx context.Context) (check.Builder, error) {
+	found, err := s.chooseBuilder(ctx, s.face.Emit)
+	if err != nil {
+		return check.Builder{}, err
+	}
+	facts, err := found.facts(ctx)
+	if err != nil {
+		return check.Builder{}, err
+	}
+	text := "a build would be made with " + found.Name()
+	if facts.Version != "" {
+		text += ", BuildKit " + facts.Version
+	}
+	if len(facts.Platforms) > 0 {
+		text += "; it runs " + strings.Join(facts.Platforms, ", ")
+	}
+	s.face.Emit(release.Notice{Level: "info", Text: text})
+	return check.Builder{Name: found.Name(), Platforms: facts.Platforms, Several: facts.Several}, nil
 }

@@ -15,6 +15,7 @@ type globals struct {
 	output  string
 	config  string
 	dir     string // state directory of local AWS
+	builder string // which one is asked for; of the commands that build
 	explain bool
 	verbose bool
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/awsclient"
-	"github.com/medusa-deploy/medusa-deploy/internal/build"
 	"github.com/medusa-deploy/medusa-deploy/internal/config"
 	"github.com/medusa-deploy/medusa-deploy/internal/git"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws"
@@ -231,46 +230,24 @@ const (
 // pipeline wires the ports.
 func (s *session) pipeline(ctx context.Context, need builderNeed) (*release.Pipeline, error) {
 	p := &release.Pipeline{Registry: maskedRegistry{s.registry, s.mask}, Orchestrator: s.ecs, Emit: s.face.Emit, ServiceURL: s.serviceURL, Commits: git.Repository{Dir: s.config.Dir}}
-	p.Checker = s.checker()
+	p.Checker = s.checker(nil)
 	if s.plain.Local && s.local.Rates == "" {
 		p.PollMin, p.PollMax = localPollMin, localPollMax
 	}
 	if need == needsBuilder {
-		builder, err := s.builder(ctx)
-		if err != nil {
+		if _, err := s.wish(); err != nil {
 			return nil, err
 		}
-		p.Builder = builder
+		p.ChooseBuilder = func(ctx context.Context, emit release.Emit) (release.Builder, error) {
+			found, err := s.chooseBuilder(ctx, emit)
+			return found.Builder, err
+		}
+		var err error
 		if p.Trust.Attester, err = s.attester(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return p, nil
-}
-
-// builder chooses who builds: BUILDKIT_HOST when it is set, or the engine of the local AWS that runs.
-func (s *session) builder(ctx context.Context) (*build.BuildKit, error) {
-	c := build.Config{Address: s.getenv("BUILDKIT_HOST"), Reason: "BUILDKIT_HOST", Log: s.log}
-	if c.Address == "" {
-		c.Reason = "the built-in engine"
-		local := s.local
-		if !s.plain.Local {
-			running, err := s.runningLocal(ctx)
-			if err != nil {
-				return nil, exit(release.ExitBuild, errors.New("there is no builder: BUILDKIT_HOST is not set and the built-in engine is not running\n  start it: medusa-deploy local up"))
-			}
-			local = running
-		}
-		c.Address = local.BuildKit
-	}
-	c.Credentials, c.Renew = s.registryCredentials, s.renewCredentials
-	if s.plain.Local {
-		c.PlainHTTP = []string{s.local.Host}
-	}
-	if c.Address == "" {
-		return nil, exit(release.ExitBuild, fmt.Errorf("the %s engine of local AWS cannot build images\n  set BUILDKIT_HOST to a BuildKit daemon, or: medusa-deploy local down && medusa-deploy local up --engine containerd", s.local.Engine))
-	}
-	return build.New(c)
 }
 
 // registryCredentials opens the target's own registry to a build: its cache, and base images that are kept there.

@@ -54,38 +54,49 @@ Running it again is always safe: what is done already is not done twice.`,
 	}
 	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "build although the registry has the commit's image")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
+	addBuilder(cmd, g)
 	addApply(cmd, &apply)
 	signature = addRequireSignature(cmd)
 	return cmd
 }
 
 func newBuild(g *globals) *cobra.Command {
-	var push bool
+	var to release.Destinations
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "build the image of the commit you are on",
-		Long:  "build makes the commit's image and keeps it with the builder; --push sends it to the registry as git-<sha>.",
+		Long: `build makes the commit's image and keeps it with the builder.
+
+--load leaves it in the local engine as well, under the name that it has in the registry (REPOSITORY:git-<sha>) and as
+APP:latest, and makes sure that the engine has it. --push sends it to the registry as git-<sha>. Both may be given.`,
 		Example: `  medusa-deploy build
-  medusa-deploy build --push`,
+  medusa-deploy build --load && docker run --rm medusa
+  medusa-deploy build --push --builder buildx:ci`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runBuild(cmd.Context(), g, push) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runBuild(cmd.Context(), g, to) },
 	}
-	cmd.Flags().BoolVar(&push, "push", false, "push it to the registry as well")
+	cmd.Flags().BoolVar(&to.Load, "load", false, "leave it in the local engine as well")
+	cmd.Flags().BoolVar(&to.Push, "push", false, "push it to the registry as well")
+	addBuilder(cmd, g)
 	return cmd
 }
 
 func newPush(g *globals) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "push",
 		Short:   "push the image of the commit you are on, building it where needed",
 		Long:    "push sends the commit's image to the registry as git-<sha>. Only missing layers move; it touches no service.",
 		Example: "  medusa-deploy push --target production",
 		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runBuild(cmd.Context(), g, true) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runBuild(cmd.Context(), g, release.Destinations{Push: true})
+		},
 	}
+	addBuilder(cmd, g)
+	return cmd
 }
 
-func runBuild(ctx context.Context, g *globals, push bool) error {
+func runBuild(ctx context.Context, g *globals, to release.Destinations) error {
 	return withSession(ctx, g, func(ctx context.Context, s *session) (release.Result, error) {
 		req, err := s.shipRequest(ctx, false, false)
 		if err != nil {
@@ -95,7 +106,7 @@ func runBuild(ctx context.Context, g *globals, push bool) error {
 		if err != nil {
 			return release.Result{}, err
 		}
-		return p.Build(ctx, req, push), nil
+		return p.Build(ctx, req, to), nil
 	})
 }
 

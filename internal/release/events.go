@@ -139,6 +139,7 @@ type Result struct {
 	Image       string            `json:"image,omitempty"` // REPOSITORY@DIGEST
 	Digest      Digest            `json:"digest,omitempty"`
 	Commit      string            `json:"commit,omitempty"` // full sha
+	Loaded      *LoadedImage      `json:"loaded,omitempty"` // what build --load left in the local engine
 	Services    []ServiceResult   `json:"services"`
 	Seconds     map[Phase]float64 `json:"-"` // rendered as "seconds" together with "total"
 	Total       float64           `json:"-"`

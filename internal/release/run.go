@@ -10,12 +10,15 @@ import (
 // Pipeline walks a release through its phases. Its fields are the ports that the phases need; a command that needs
 // fewer phases may leave the others nil.
 type Pipeline struct {
-	Builder      Builder
-	Registry     Registry
-	Orchestrator Orchestrator
-	Checker      Checker
-	Trust        Trust
-	Emit         Emit
+	Builder Builder
+	// ChooseBuilder finds a builder when the first thing has to be built; nil: Builder is there already. A release of an
+	// image that the registry has needs none.
+	ChooseBuilder func(ctx context.Context, emit Emit) (Builder, error)
+	Registry      Registry
+	Orchestrator  Orchestrator
+	Checker       Checker
+	Trust         Trust
+	Emit          Emit
 	// PollMin and PollMax bound the time between two looks at a rollout: short while things move, longer while they don't.
 	PollMin, PollMax time.Duration
 	// MaxFatalStops is how many tasks may stop for one and the same fatal reason before the rollout is given up.

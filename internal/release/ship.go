@@ -47,29 +47,41 @@ func (r *run) ship(ctx context.Context, req ShipRequest) error {
 	return r.roll(ctx, req.Target, image)
 }
 
-// Build builds a commit's image and keeps it with the builder; with push it is sent to the registry as well.
-func (p *Pipeline) Build(ctx context.Context, req ShipRequest, push bool) Result {
+// Build builds a commit's image, keeps it with the builder, and takes it where it is wanted.
+func (p *Pipeline) Build(ctx context.Context, req ShipRequest, to Destinations) Result {
 	command := "build"
-	if push {
+	if to.Push && !to.Load {
 		command = "push"
 	}
 	r := p.start(command, req.Target)
 	r.result.Commit = req.Commit.SHA
-	err := func() error {
-		if push {
-			image, err := r.obtain(ctx, req)
-			r.image(image)
-			return err
-		}
-		build, err := r.request(ctx, req)
-		if err != nil {
-			return err
-		}
-		image, err := r.build(ctx, req, build)
-		r.image(image)
-		return err
-	}()
+	image, err := r.buildFor(ctx, req, to)
+	r.image(image)
 	return r.end(ctx, err)
+}
+
+func (r *run) buildFor(ctx context.Context, req ShipRequest, to Destinations) (Image, error) {
+	if to.Push && !to.Load {
+		return r.obtain(ctx, req)
+	}
+	build, err := r.request(ctx, req)
+	if err != nil {
+		return Image{}, err
+	}
+	if to.Push {
+		req.Rebuild = true // what is loaded was built here, also where the registry has the commit's image
+		if err := r.prepareAttester(ctx, req); err != nil {
+			return Image{}, err
+		}
+	}
+	image, err := r.build(ctx, req, build)
+	if err != nil || !to.Load {
+		return image, err
+	}
+	if err := r.load(ctx, req, build, image); err != nil || !to.Push {
+		return image, err
+	}
+	return r.push(ctx, req, build, image)
 }
 
 // obtain gives the commit's image in the registry: the one that is there, or a new one, built and pushed.
@@ -172,7 +184,21 @@ func ImageTag(c Commit, digest Digest) string {
 	return "git-" + c.SHA + "-dirty-" + digest.Short()[:min(8, len(digest.Short()))]
 }
 
+// chooseBuilder makes sure that there is a builder.
+func (r *run) chooseBuilder(ctx context.Context) (err error) {
+	if r.Builder != nil {
+		return nil
+	}
+	if r.Builder, err = r.ChooseBuilder(ctx, r.Emit); err != nil {
+		return asFailure(ctx, err, OutcomeFailed, ExitBuild)
+	}
+	return nil
+}
+
 func (r *run) build(ctx context.Context, req ShipRequest, build BuildRequest) (image Image, err error) {
+	if err := r.chooseBuilder(ctx); err != nil {
+		return Image{}, err
+	}
 	platforms := strings.Join(build.Platforms, ", ")
 	about := "commit " + req.Commit.Short() + " for " + orElse(platforms, "this machine") + " with " + r.Builder.Name()
 	err = r.phase(ctx, PhaseBuild, about, buildByHand(build, req.Commit), func(ctx context.Context) (string, bool, error) {

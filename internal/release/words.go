@@ -134,6 +134,7 @@ const (
 	PhaseCheck        Phase = "check"
 	PhaseBuild        Phase = "build"
 	PhaseAuthenticate Phase = "authenticate"
+	PhaseLoad         Phase = "load"
 	PhasePush         Phase = "push"
 	PhaseMigrate      Phase = "migrate"
 	PhaseDeploy       Phase = "deploy"

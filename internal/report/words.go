@@ -147,7 +147,7 @@ func orNothing(d release.Digest) string {
 
 // phaseOrder is the way of a release.
 var phaseOrder = []release.Phase{
-	release.PhaseCheck, release.PhaseBuild, release.PhaseAuthenticate, release.PhasePush,
+	release.PhaseCheck, release.PhaseBuild, release.PhaseLoad, release.PhaseAuthenticate, release.PhasePush,
 	release.PhaseMigrate, release.PhaseDeploy, release.PhaseVerify, release.PhaseRollback,
 }
 
@@ -178,6 +178,11 @@ func successBlock(r release.Result) []string {
 		head += " (commit " + r.Commit[:min(12, len(r.Commit))] + ")"
 	}
 	lines := []string{head + " in " + secondsText(r)}
+	if r.Loaded != nil {
+		for _, name := range r.Loaded.Names {
+			lines = append(lines, fmt.Sprintf("  %s  %s, image %s", name, r.Loaded.Engine, r.Loaded.ID.Short()))
+		}
+	}
 	for _, s := range r.Services {
 		line := fmt.Sprintf("  %s  %s → %s, %d running", s.Name, orNothing(s.From), orNothing(s.To), s.Running)
 		if s.From == s.To {

@@ -323,7 +323,7 @@ func TestInstallSaysWhatIsWrong(t *testing.T) {
 }
 
 // echoing is a program that tells its arguments, one a line, and its builder.
-const echoing = "#!/bin/sh\nprintf '[%s]\\n' \"$@\"\necho \"builder ${BUILDKIT_HOST-none}\"\n"
+const echoing = "#!/bin/sh\nprintf '[%s]\\n' \"$@\"\necho \"builder ${MEDUSA_DEPLOY_BUILDER-none}\"\n"
 
 func TestInputsBecomeArguments(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -337,8 +337,9 @@ func TestInputsBecomeArguments(t *testing.T) {
 		"previous":     {[]string{"COMMAND=rollback"}, "[rollback]\n[--yes]\nbuilder none\n"},
 		"deploy":       {[]string{"COMMAND=deploy", "REF=--help"}, "[deploy]\n[--]\n[--help]\nbuilder none\n"},
 		"words":        {[]string{"COMMAND=ship", "ARGS=--rebuild  --explain\n*"}, "[ship]\n[--rebuild]\n[--explain]\n[*]\nbuilder none\n"},
-		"builder":      {[]string{"COMMAND=ship", "BUILDER=x"}, "[ship]\nbuilder docker-container://buildx_buildkit_x0\n"},
-		"own builder":  {[]string{"COMMAND=ship", "BUILDER=x", "BUILDKIT_HOST=unix:///b"}, "[ship]\nbuilder unix:///b\n"},
+		"builder":      {[]string{"COMMAND=ship", "BUILDER=x"}, "[ship]\nbuilder buildx:x\n"},
+		"own builder":  {[]string{"COMMAND=ship", "BUILDER=x", "BUILDKIT_HOST=unix:///b"}, "[ship]\nbuilder buildkit\n"},
+		"wanted":       {[]string{"COMMAND=ship", "BUILDER=x", "MEDUSA_DEPLOY_BUILDER=engine"}, "[ship]\nbuilder engine\n"},
 		"a flag":       {[]string{"COMMAND=--help"}, "::error::input command: \"--help\" is not a command of medusa-deploy, such as ship or rollback\n"},
 		"two commands": {[]string{"COMMAND=ship\n::debug::x"}, "::error::input command: \"ship%0A::debug::x\" is not a command of medusa-deploy, such as ship or rollback\n"},
 		"release":      {[]string{"COMMAND=ship", "RELEASE=v1"}, "::error::input release goes with the command rollback, not with ship\n"},

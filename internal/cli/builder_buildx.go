@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/build"
+)
+
+// openBuildx opens the builder of docker buildx that a wish names, or the current one.
+func (s *session) openBuildx(ctx context.Context, w builderWish) (builderFound, error) {
+	shared := s.buildConfig()
+	c := build.BuildxConfig{
+		Builder: w.name, Reason: "the current builder", Log: s.log,
+		PlainHTTP: shared.PlainHTTP, Credentials: shared.Credentials, Renew: shared.Renew,
+	}
+	if w.by != "" {
+		c.Reason = w.by
+	}
+	info, err := build.InspectBuildx(ctx, c)
+	switch {
+	case errors.Is(err, build.ErrNoBuildx):
+		return builderFound{}, absentError{firstLine(err)}
+	case err != nil:
+		return builderFound{}, err
+	}
+	if err := s.usable(info); err != nil {
+		return builderFound{}, err
+	}
+	c.Inspected = &info
+	b, err := build.NewBuildx(c)
+	if err != nil {
+		return builderFound{}, err
+	}
+	return builderFound{Builder: b, facts: func(context.Context) (build.Facts, error) { return factsOf(info), nil }}, nil
+}
+
+// usable tells why a builder of docker buildx cannot serve this session.
+func (s *session) usable(info build.BuildxInfo) error {
+	var broken []string
+	for _, n := range info.Nodes {
+		if n.Err != "" {
+			broken = append(broken, n.Err)
+		}
+	}
+	if len(broken) > 0 && len(broken) == len(info.Nodes) {
+		return fmt.Errorf("its builder %s does not answer: %s", info.Name, strings.Join(broken, "; "))
+	}
+	return nil
+}
+
+// factsOf are the facts of a builder of docker buildx.
+func factsOf(info build.BuildxInfo) build.Facts {
+	facts := build.Facts{Several: len(info.Nodes) > 1}
+	for _, n := range info.Nodes {
+		if facts.Version == "" {
+			facts.Version = n.Version
+		}
+		facts.Platforms = append(facts.Platforms, n.Platforms...)
+	}
+	return facts
+}
