@@ -57,6 +57,8 @@ func troubleOf(cause error) trouble {
 	}
 	text := cause.Error()
 	switch {
+	case containsAny(text, quotas...), containsAny(text, unknownNames...):
+		return troubleLasting
 	case containsAny(text, refusals...):
 		return troubleRefused
 	case containsAny(text, "429 Too Many Requests", "500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout",

@@ -21,6 +21,8 @@ func TestTroubleOf(t *testing.T) {
 		{errors.New("unexpected status from HEAD request to http://h/v2/a/blobs/sha256:1: 403 Forbidden"), troubleRefused},
 		{errors.New("failed to authorize: unexpected status: 401 Unauthorized"), troubleRefused},
 		{errors.New("failed to push h/a: denied: Your authorization token has expired. Reauthenticate and try again."), troubleRefused},
+		{errors.New("denied: The repository with name 'a' in registry with id '1' already has the maximum allowed number of images which is '20000'"), troubleLasting},
+		{errors.New("name unknown: The repository with name 'a' does not exist in the registry with id '1'"), troubleLasting},
 		{errors.New("unexpected status from POST request to http://h/v2/a/blobs/uploads/: 503 Service Unavailable"), troublePassing},
 		{errors.New("unexpected status: 429 Too Many Requests"), troublePassing},
 		{errors.New("failed to copy: write tcp 127.0.0.1:1->127.0.0.1:2: write: broken pipe"), troublePassing},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -36,6 +37,7 @@ type BuildxNode struct {
 	Status    string   // running, or inactive | stopped …, which the first build starts; empty: see Err
 	Version   string   // of BuildKit; empty: not known
 	Platforms []string // "linux/amd64", as the node itself says; empty as long as it does not run
+	Options   string   // of the driver, as buildx shows them: network="host" image="…"
 	Err       string   // why the node cannot be looked at
 }
 
@@ -104,6 +106,8 @@ func (n *BuildxNode) set(key, value string) {
 		n.Status = value
 	case "BuildKit version", "Buildkit": // before 0.11
 		n.Version = value
+	case "Driver Options":
+		n.Options = value
 	case "Error":
 		n.Err = value
 	case "Platforms":
@@ -115,6 +119,18 @@ func (n *BuildxNode) set(key, value string) {
 			}
 		}
 	}
+}
+
+// OwnLoopback tells whether a part of the builder has a loopback address of its own, so that it does not reach what listens
+// on this machine's: it runs in a container without the machine's network, or in a pod.
+func (i BuildxInfo) OwnLoopback() bool {
+	switch i.Driver {
+	case DriverKubernetes:
+		return true
+	case DriverContainer:
+		return slices.ContainsFunc(i.Nodes, func(n BuildxNode) bool { return !strings.Contains(n.Options, `network="host"`) })
+	}
+	return false
 }
 
 // canBuild says why the builder cannot make one image of several platforms.

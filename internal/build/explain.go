@@ -114,8 +114,14 @@ func isPush(s *step) bool { return s != nil && strings.HasPrefix(s.name, "export
 func explainPush(host, name string, auth release.Credentials, cause error) error {
 	text, kind := cause.Error(), troubleOf(cause)
 	switch {
+	case containsAny(text, quotas...):
+		return fmt.Errorf("push to %s: a quota of the registry is reached: %w\n  delete images that nobody needs (a lifecycle policy does so for good), or have the quota raised: https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html",
+			name, cause)
+	case containsAny(text, unknownNames...):
+		return fmt.Errorf("push to %s: the registry %s has no such repository (any more): %w\n  run the command again, which makes it where it may; or: aws ecr create-repository --repository-name %s",
+			name, host, cause, repositoryName(name))
 	case kind == troubleRefused:
-		return &pushError{kind, fmt.Errorf("push to %s: the registry %s refused the credentials of %q: %w\n  they may have expired (run the command again), or lack ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload, ecr:BatchCheckLayerAvailability and ecr:PutImage",
+		return &pushError{kind, fmt.Errorf("push to %s: the registry %s refused the credentials of %q: %w\n  they may have expired (run the command again), or lack ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload, ecr:BatchCheckLayerAvailability and ecr:PutImage; ECR answers the same when the repository is full",
 			name, host, auth.Username, cause)}
 	case containsAny(text, "TAG_INVALID", "ImageTagAlreadyExists", "tag is immutable"):
 		return fmt.Errorf("push to %s: the tag is immutable and names another image: %w\n  the same commit must keep its image: commit what made them differ, then ship again", name, cause)
@@ -124,6 +130,21 @@ func explainPush(host, name string, auth release.Credentials, cause error) error
 			name, host, cause, host)
 	}
 	return &pushError{kind, fmt.Errorf("push to %s: %w", name, cause)}
+}
+
+// quotas are how ECR says that a repository, or an image, has as many as it may have; it answers with 403 then, as to those
+// who may not push. https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
+var quotas = []string{"maximum allowed number of", "LimitExceeded", "Limit on number of layers"}
+
+// unknownNames are how a registry says that it has no such repository.
+var unknownNames = []string{"NAME_UNKNOWN", "name unknown", "does not exist in the registry"}
+
+// repositoryName is a reference without its host, tag and digest.
+func repositoryName(reference string) string {
+	_, name, _ := strings.Cut(reference, "/")
+	name, _, _ = strings.Cut(name, "@")
+	name, _, _ = strings.Cut(name, ":")
+	return name
 }
 
 // refusals are the ways in which a registry, or the daemon, says that the credentials are no good.
@@ -158,6 +179,10 @@ func withCure(req release.BuildRequest, failed *release.BuildError, cause error)
 			cause, orElse(strings.Join(req.Platforms, ", "), "the base image's"))
 	case strings.Contains(text, "failed to resolve source metadata") && unfetched(cause):
 		return fmt.Errorf("%w\n  the builder could not reach the base image's registry: check its network, or name an image in a registry that it reaches", cause)
+	case strings.Contains(text, "failed to resolve source metadata") && containsAny(cause.Error(), "not found", "pull access denied"):
+		return fmt.Errorf("%w\n  there is no such image, or not for this user: look at its name and tag, and whether it has been pushed there", cause)
+	case strings.Contains(text, "no space left on device"):
+		return fmt.Errorf("%w\n  the disk that the builder keeps its work on is full: free some, or have it forget its cache (docker buildx prune, buildctl prune; of the built-in engine: medusa-deploy local reset)", cause)
 	case missingSecret.MatchString(text):
 		id := missingSecret.FindStringSubmatch(text)[1]
 		return fmt.Errorf("%w\n  the Dockerfile asks for a secret that the config does not give: image.secrets: {%s: {env: NAME}} or {%s: {file: PATH}}", cause, id, id)

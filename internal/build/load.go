@@ -14,6 +14,9 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
+// Loader is a builder that can leave an image in the local engine.
+type Loader = release.Loader
+
 // LoadedImage is an image that the local engine has.
 type LoadedImage = release.LoadedImage
 

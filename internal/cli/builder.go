@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -117,7 +118,7 @@ func (s *session) chooseBuilder(ctx context.Context, emit release.Emit) (builder
 	if wish.kind != "" {
 		found, err := s.candidate(wish).open(ctx)
 		if err != nil {
-			return builderFound{}, fmt.Errorf("%s asks for %s: %s\n  ask for another one, or for none: then the first that works is taken", wish.by, wish, firstLine(err))
+			return builderFound{}, unserved(wish, err)
 		}
 		return found, nil
 	}
@@ -130,6 +131,15 @@ func (s *session) chooseBuilder(ctx context.Context, emit release.Emit) (builder
 		emit(release.Notice{Level: "warning", Text: "not built with " + m.name + ": " + firstLine(m.err)})
 	}
 	return found, err
+}
+
+// unserved is why the builder that somebody asks for does not serve.
+func unserved(w builderWish, err error) error {
+	err = fmt.Errorf("%s asks for %s: %w", w.by, w, err)
+	if strings.Contains(err.Error(), "\n") {
+		return err // it has a cure
+	}
+	return fmt.Errorf("%w\n  ask for another one, or for none: then the first that works is taken", err)
 }
 
 func (w builderWish) String() string {
@@ -179,7 +189,7 @@ func (s *session) openBuildKit(ctx context.Context, w builderWish) (builderFound
 	if address == "" {
 		return builderFound{}, absentError{"it is not set"}
 	}
-	return s.openDaemon(ctx, address, reason)
+	return s.openDaemon(ctx, build.Config{Address: address, Reason: reason, Docker: dockerClient()})
 }
 
 // openEngine opens the engine of the local AWS that runs.
@@ -194,12 +204,20 @@ func (s *session) openEngine(ctx context.Context) (builderFound, error) {
 	if local.BuildKit == "" {
 		return builderFound{}, absentError{fmt.Sprintf("the %s engine of local AWS cannot build images", local.Engine)}
 	}
-	return s.openDaemon(ctx, local.BuildKit, "the built-in engine")
+	return s.openDaemon(ctx, build.Config{Address: local.BuildKit, Reason: "the built-in engine"})
 }
 
-func (s *session) openDaemon(ctx context.Context, address, reason string) (builderFound, error) {
-	c := s.buildConfig()
-	c.Address, c.Reason = address, reason
+// dockerClient is the Docker client whose engine takes what is loaded; nil: there is none here.
+func dockerClient() []string {
+	if _, err := exec.LookPath("docker"); err != nil {
+		return nil
+	}
+	return []string{"docker"}
+}
+
+func (s *session) openDaemon(ctx context.Context, c build.Config) (builderFound, error) {
+	shared := s.buildConfig()
+	c.Log, c.PlainHTTP, c.Credentials, c.Renew = shared.Log, shared.PlainHTTP, shared.Credentials, shared.Renew
 	b, err := build.New(c)
 	if err != nil {
 		return builderFound{}, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/build"
@@ -14,7 +16,7 @@ func (s *session) openBuildx(ctx context.Context, w builderWish) (builderFound, 
 	shared := s.buildConfig()
 	c := build.BuildxConfig{
 		Builder: w.name, Reason: "the current builder", Log: s.log,
-		PlainHTTP: shared.PlainHTTP, Credentials: shared.Credentials, Renew: shared.Renew,
+		CacheDir: cacheDir(), PlainHTTP: shared.PlainHTTP, Credentials: shared.Credentials, Renew: shared.Renew,
 	}
 	if w.by != "" {
 		c.Reason = w.by
@@ -48,6 +50,10 @@ func (s *session) usable(info build.BuildxInfo) error {
 	if len(broken) > 0 && len(broken) == len(info.Nodes) {
 		return fmt.Errorf("its builder %s does not answer: %s", info.Name, strings.Join(broken, "; "))
 	}
+	if s.plain.Local && s.pushes && info.OwnLoopback() {
+		return fmt.Errorf("its builder %s (%s) does not reach local AWS's registry at %s, because it has a network of its own\n  make one that has the machine's network: docker buildx create --use --driver-opt network=host; or build with the built-in engine: --builder engine",
+			info.Name, info.Driver, s.local.Host)
+	}
 	return nil
 }
 
@@ -61,4 +67,13 @@ func factsOf(info build.BuildxInfo) build.Facts {
 		facts.Platforms = append(facts.Platforms, n.Platforms...)
 	}
 	return facts
+}
+
+// cacheDir is where it is remembered what layers of a Docker Engine compress to; empty: nowhere.
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "medusa-deploy", "layers")
 }

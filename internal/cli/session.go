@@ -32,6 +32,7 @@ type session struct {
 	aws      *awsclient.Session
 	registry *registry.Registry
 	ecs      *orchestrator.Orchestrator
+	pushes   bool // what is built goes to the registry
 	face     report.Face
 	mask     *report.Mask
 	log      *slog.Logger

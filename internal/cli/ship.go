@@ -41,6 +41,7 @@ Running it again is always safe: what is done already is not done twice.`,
 				if err != nil {
 					return release.Result{}, err
 				}
+				s.pushes = true
 				p, err := s.pipeline(ctx, needsBuilder)
 				if err != nil {
 					return release.Result{}, err
@@ -102,6 +103,7 @@ func runBuild(ctx context.Context, g *globals, to release.Destinations) error {
 		if err != nil {
 			return release.Result{}, err
 		}
+		s.pushes = to.Push
 		p, err := s.pipeline(ctx, needsBuilder)
 		if err != nil {
 			return release.Result{}, err

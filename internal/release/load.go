@@ -16,10 +16,12 @@ type Loader interface {
 
 // LoadedImage is an image that the local engine has.
 type LoadedImage struct {
-	Engine string   `json:"engine"` // which engine, for people: "Docker Engine 28.2.2", "the built-in engine"
+	Engine string   `json:"engine"` // which engine, for people: "Docker Engine 28.2.2", "the builder's own store"
 	Names  []string `json:"names"`  // as the engine knows it
 	// ID is the engine's image ID: of the configuration, or of the manifest where containerd stores images.
 	ID Digest `json:"id"`
+	// Platform is which one of several was loaded, because the engine takes no more; empty: all.
+	Platform string `json:"platform,omitempty"`
 }
 
 // Destinations are where a built image goes; none: it stays with the builder.
