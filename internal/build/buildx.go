@@ -65,11 +65,13 @@ func NewBuildx(c BuildxConfig) (*Buildx, error) {
 // Name implements release.Builder.
 func (b *Buildx) Name() string {
 	name := "docker buildx"
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch {
 	case b.config.Builder != "":
 		name += " " + b.config.Builder
-	case b.config.Inspected != nil:
-		name += " " + b.config.Inspected.Name
+	case b.inspected != nil:
+		name += " " + b.inspected.Name
 	}
 	if b.config.Reason != "" {
 		name += " (" + b.config.Reason + ")"

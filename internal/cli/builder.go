@@ -53,9 +53,10 @@ func (g *globals) wish() (builderWish, error) {
 }
 
 // absentError is why a builder is not there at all: nobody is told so while another one is.
-type absentError struct{ reason string }
+type absentError struct{ error }
 
-func (e absentError) Error() string { return e.reason }
+// Unwrap gives the reason.
+func (e absentError) Unwrap() error { return e.error }
 
 // candidate is a builder that may be there.
 type candidate struct {
@@ -68,6 +69,7 @@ type candidate struct {
 type builderFound struct {
 	release.Builder
 	facts func(ctx context.Context) (build.Facts, error)
+	close func() error // nil: there is nothing to close
 }
 
 // missed is a candidate that was tried, and why it does not serve.
@@ -187,7 +189,7 @@ func (s *session) openBuildKit(ctx context.Context, w builderWish) (builderFound
 		address, reason = s.getenv("BUILDKIT_HOST"), "BUILDKIT_HOST"
 	}
 	if address == "" {
-		return builderFound{}, absentError{"it is not set"}
+		return builderFound{}, absentError{errors.New("it is not set")}
 	}
 	return s.openDaemon(ctx, build.Config{Address: address, Reason: reason, Docker: dockerClient()})
 }
@@ -198,11 +200,11 @@ func (s *session) openEngine(ctx context.Context) (builderFound, error) {
 	if local.Endpoint == "" {
 		var err error
 		if local, err = s.runningLocal(ctx); err != nil {
-			return builderFound{}, absentError{firstLine(err)}
+			return builderFound{}, absentError{err}
 		}
 	}
 	if local.BuildKit == "" {
-		return builderFound{}, absentError{fmt.Sprintf("the %s engine of local AWS cannot build images", local.Engine)}
+		return builderFound{}, absentError{fmt.Errorf("the %s engine of local AWS cannot build images", local.Engine)}
 	}
 	return s.openDaemon(ctx, build.Config{Address: local.BuildKit, Reason: "the built-in engine"})
 }

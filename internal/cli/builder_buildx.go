@@ -21,22 +21,36 @@ func (s *session) openBuildx(ctx context.Context, w builderWish) (builderFound, 
 	if w.by != "" {
 		c.Reason = w.by
 	}
-	info, err := build.InspectBuildx(ctx, c)
+	b, info, err := s.lookAtBuildx(ctx, c)
 	switch {
 	case errors.Is(err, build.ErrNoBuildx):
-		return builderFound{}, absentError{firstLine(err)}
+		return builderFound{}, absentError{err}
 	case err != nil:
 		return builderFound{}, err
 	}
 	if err := s.usable(info); err != nil {
-		return builderFound{}, err
+		return builderFound{}, errors.Join(err, b.Close())
 	}
-	c.Inspected = &info
+	return builderFound{Builder: b, close: b.Close, facts: func(context.Context) (build.Facts, error) { return factsOf(info), nil }}, nil
+}
+
+// lookAtBuildx looks at a builder. Where it is going to build, and can, the connection for that is made meanwhile.
+func (s *session) lookAtBuildx(ctx context.Context, c build.BuildxConfig) (*build.Buildx, build.BuildxInfo, error) {
+	if s.onlyLooks || s.plain.Local {
+		info, err := build.InspectBuildx(ctx, c)
+		if err != nil {
+			return nil, info, err
+		}
+		c.Inspected = &info
+		b, err := build.NewBuildx(c)
+		return b, info, err
+	}
 	b, err := build.NewBuildx(c)
 	if err != nil {
-		return builderFound{}, err
+		return nil, build.BuildxInfo{}, err
 	}
-	return builderFound{Builder: b, facts: func(context.Context) (build.Facts, error) { return factsOf(info), nil }}, nil
+	info, err := b.Open(ctx, s.config.Image.Platforms, s.face.Emit)
+	return b, info, err
 }
 
 // usable tells why a builder of docker buildx cannot serve this session.

@@ -31,7 +31,7 @@ func fails(name string, err error) candidate {
 var errDaemon = errors.New("permission denied on /var/run/docker.sock\n  add yourself to the group docker")
 
 func TestFirstBuilder(t *testing.T) {
-	absent := absentError{"it is not set"}
+	absent := absentError{errors.New("it is not set")}
 	cases := map[string]struct {
 		candidates []candidate
 		want       string   // the builder's name

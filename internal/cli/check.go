@@ -36,7 +36,7 @@ explains the codes.`,
 					if _, err := s.wish(); err != nil {
 						return release.Result{}, err
 					}
-					s.pushes = true // as ship does
+					s.pushes, s.onlyLooks = true, true // as ship would
 					p.Checker = s.withBuild(ctx, &req, s.checker(s.describeBuilder))
 				}
 				return p.Check(ctx, req), nil

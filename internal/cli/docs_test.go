@@ -10,14 +10,40 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestDocumentedCommands: each command line of docs/github-actions.md can be typed, and each flag of init is explained.
+// TestDocumentedCommands: each command line of these documents can be typed, and each flag of the commands that they are
+// about is explained.
 func TestDocumentedCommands(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "github-actions.md"))
-	if err != nil {
-		t.Fatal(err)
+	for _, doc := range []struct {
+		file     string
+		lines    int // at least
+		commands []string
+	}{
+		{"github-actions.md", 8, []string{"init"}},
+		{"build.md", 8, []string{"build", "push", "login", "logout"}},
+	} {
+		t.Run(doc.file, func(t *testing.T) {
+			raw, err := os.ReadFile(filepath.Join("..", "..", "docs", doc.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if count := typed(t, string(raw)); count < doc.lines {
+				t.Errorf("%d command lines were found: the test looks at nothing", count)
+			}
+			for _, name := range doc.commands {
+				commandOf(t, name).LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+					if f.Name != "help" && !strings.Contains(string(raw), "--"+f.Name) {
+						t.Errorf("%s --%s is not in docs/%s", name, f.Name, doc.file)
+					}
+				})
+			}
+		})
 	}
-	count := 0
-	for line := range strings.Lines(string(text)) {
+}
+
+// typed has each command line of a document be understood, and counts them.
+func typed(t *testing.T, text string) (count int) {
+	t.Helper()
+	for line := range strings.Lines(text) {
 		typed, ok := strings.CutPrefix(strings.TrimSpace(line), "medusa-deploy ")
 		if !ok || !strings.HasPrefix(line, "    ") {
 			continue
@@ -34,14 +60,7 @@ func TestDocumentedCommands(t *testing.T) {
 			t.Errorf("medusa-deploy %s: %v", typed, err)
 		}
 	}
-	if count < 8 {
-		t.Errorf("%d command lines were found: the test looks at nothing", count)
-	}
-	commandOf(t, "init").LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if f.Name != "help" && !strings.Contains(string(text), "--"+f.Name) {
-			t.Errorf("init --%s is not in docs/github-actions.md", f.Name)
-		}
-	})
+	return count
 }
 
 func commandOf(t *testing.T, name string) *cobra.Command {

@@ -33,9 +33,13 @@ type session struct {
 	registry *registry.Registry
 	ecs      *orchestrator.Orchestrator
 	pushes   bool // what is built goes to the registry
-	face     report.Face
-	mask     *report.Mask
-	log      *slog.Logger
+	// onlyLooks is set when a builder is looked at and builds nothing.
+	onlyLooks bool
+	// closeBuilder ends what is kept of a builder; nil: nothing is.
+	closeBuilder func() error
+	face         report.Face
+	mask         *report.Mask
+	log          *slog.Logger
 }
 
 // withSession opens a session, does one release command in it, and turns its result into the exit code.
@@ -45,6 +49,11 @@ func withSession(ctx context.Context, g *globals, do func(context.Context, *sess
 		return err
 	}
 	result, err := do(ctx, s)
+	if s.closeBuilder != nil {
+		if err := s.closeBuilder(); err != nil {
+			s.log.Debug("close the builder", "error", err)
+		}
+	}
 	if closeErr := s.face.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("write the output: %w", closeErr)
 	}
@@ -241,6 +250,7 @@ func (s *session) pipeline(ctx context.Context, need builderNeed) (*release.Pipe
 		}
 		p.ChooseBuilder = func(ctx context.Context, emit release.Emit) (release.Builder, error) {
 			found, err := s.chooseBuilder(ctx, emit)
+			s.closeBuilder = found.close
 			return found.Builder, err
 		}
 		var err error

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
@@ -117,23 +118,40 @@ func (c *Cloud) CopyImage(ctx context.Context, from, repository, tag string) err
 	if _, err := c.ECR.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: &repository}); err != nil {
 		return fmt.Errorf("create the repository %s: %w", repository, err)
 	}
-	auth, err := c.login(ctx)
-	if err != nil {
-		return err
-	}
 	source, err := name.ParseReference(from, name.Insecure)
 	if err != nil {
 		return err
 	}
-	image, err := remote.Image(source, auth, remote.WithContext(ctx))
+	image, err := c.Image(ctx, from)
 	if err != nil {
-		return fmt.Errorf("pull %s: %w", from, err)
+		return err
+	}
+	auth, err := c.login(ctx)
+	if err != nil {
+		return err
 	}
 	target := source.Context().Registry.Repo(repository).Tag(tag)
 	if err := remote.Write(target, image, auth, remote.WithContext(ctx)); err != nil {
 		return fmt.Errorf("push %s: %w", target, err)
 	}
 	return nil
+}
+
+// Image gives an image of one platform by its whole reference, REPOSITORY@DIGEST.
+func (c *Cloud) Image(ctx context.Context, ref string) (v1.Image, error) {
+	parsed, err := name.ParseReference(ref, name.Insecure)
+	if err != nil {
+		return nil, err
+	}
+	login, err := c.login(ctx)
+	if err != nil {
+		return nil, err
+	}
+	image, err := remote.Image(parsed, remote.WithContext(ctx), login)
+	if err != nil {
+		return nil, fmt.Errorf("pull %s: %w", ref, err)
+	}
+	return image, nil
 }
 
 // login opens the registry to a client of it.

@@ -1,0 +1,382 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/rehearsal"
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+)
+
+// TestTroubleshooting makes each trouble of docs/troubleshooting.md and compares what the program says with what stands
+// there. No section is without a test, and no test without a section.
+func TestTroubleshooting(t *testing.T) {
+	m := readManual(t)
+	all := true
+	for name, trouble := range map[string]func(*testing.T, *manual){
+		"builders": troubledBuilders, "builds": troubledBuilds, "registry": troubledRegistry, "disk": troubledDisk, "load": troubledLoad,
+	} {
+		ran := false
+		t.Run(name, func(t *testing.T) { ran = true; trouble(t, m) })
+		all = all && ran
+	}
+	if t.Failed() || !all { // some are left out with -run
+		return
+	}
+	for _, title := range m.titles() {
+		if !m.seen[title] {
+			t.Errorf("docs/troubleshooting.md, %q: no test looks at it", title)
+		}
+	}
+}
+
+// troubledBuilders: there is no builder, or the one that is asked for does not work.
+func troubledBuilders(t *testing.T, m *manual) {
+	stage := newStage(t)
+	withProgram(t, stage)
+	stage.Env = append(stage.Env, "PATH="+onlyGit(t, stage)) // neither docker nor Go
+	unprepared(t, stage)
+	if err := stage.Up(t.Context(), "--engine", "simulated"); err != nil {
+		t.Fatal(err)
+	}
+	m.fails(t, stage, "There is no builder", "build")
+
+	stage.Env = append(stage.Env, "PATH="+os.Getenv("PATH"))
+	withBuildx(t, stage)
+	socket := filepath.Join(stage.Dir, "docker.sock")
+	stage.Env = append(stage.Env, "DOCKER_HOST=unix://"+socket)
+	m.fails(t, stage, "The Docker daemon is not running", "build", "--builder", "buildx")
+	stage.Env = append(stage.Env, "BUILDKIT_HOST=tcp://127.0.0.1:1")
+	m.fails(t, stage, "BuildKit is not running", "build", "--builder", "buildkit")
+
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	if err := os.Chmod(socket, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := asNobody(t, stage, "build", "--builder", "buildx")
+	if out.Exit != release.ExitBuild {
+		t.Errorf("exit %d, want %d", out.Exit, release.ExitBuild)
+	}
+	m.expect(t, stage, "Permission denied on the Docker socket", out, "build", "--builder", "buildx")
+}
+
+// onlyGit is a directory of programs with nothing but git.
+func onlyGit(t *testing.T, stage *rehearsal.Stage) string {
+	t.Helper()
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(stage.Dir, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(git, filepath.Join(bin, "git")); err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+// unprepared has nothing be compiled before the build.
+func unprepared(t *testing.T, stage *rehearsal.Stage) {
+	t.Helper()
+	config, err := stage.Read("medusa-deploy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(config) {
+		if trimmed := strings.TrimSpace(line); strings.HasPrefix(line, "    ") && (strings.HasPrefix(trimmed, "command:") || strings.HasPrefix(trimmed, "env:")) || trimmed == "prepare:" {
+			continue
+		}
+		lines = append(lines, line)
+	}
+	if err := stage.Write("medusa-deploy.yaml", []byte(strings.Join(lines, ""))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stage.Commit("nothing to prepare"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withBuildx gives the stage's docker its buildx plugin.
+func withBuildx(t *testing.T, stage *rehearsal.Stage) {
+	t.Helper()
+	home := filepath.Join(stage.Dir, "docker")
+	if err := rehearsal.CopyProgram(filepath.Join(stage.EngineDir, "buildx"), filepath.Join(home, "cli-plugins", "docker-buildx")); err != nil {
+		t.Fatalf("%v: run `make engine-buildx` first", err)
+	}
+	stage.Env = append(stage.Env, "DOCKER_CONFIG="+home, "BUILDX_CONFIG="+filepath.Join(home, "buildx"))
+}
+
+// asNobody runs the program as a user without any rights.
+func asNobody(t *testing.T, stage *rehearsal.Stage, args ...string) rehearsal.Output {
+	t.Helper()
+	const nobody = 65534
+	program := filepath.Join(stage.Dir, "medusa-deploy")
+	copyFile(t, stage.Program, program)
+	for _, path := range []string{stage.App, stage.State, filepath.Join(stage.Dir, "docker")} {
+		err := filepath.WalkDir(path, func(path string, _ os.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			return os.Lchown(path, nobody, nobody)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(stage.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	command := stage.Command(t.Context(), args...)
+	command.Path, command.Args[0] = program, program
+	command.Env = append(command.Env, "HOME="+stage.Dir)
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	out, err := stage.Finish(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// troubledBuilds: the Dockerfile, or what it needs, is wrong.
+func troubledBuilds(t *testing.T, m *manual) {
+	stage := upStage(t)
+	withProgram(t, stage)
+	unprepared(t, stage)
+	if err := os.Remove(filepath.Join(stage.App, "Dockerfile")); err != nil {
+		t.Fatal(err)
+	}
+	m.fails(t, stage, "There is no Dockerfile", "build")
+	dockerfile(t, stage, "FROM scratch\nCOPY bin/hello /hello\nRUUN [\"/hello\"]\n")
+	m.fails(t, stage, "The Dockerfile cannot be read", "build")
+	dockerfile(t, stage, "FROM scratch\nCOPY bin/hello /hello\nENV CRASH=3\nRUN [\"/hello\"]\n")
+	m.fails(t, stage, "A step of the Dockerfile fails", "build")
+	dockerfile(t, stage, "FROM scratch\nCOPY dist /dist\n")
+	m.fails(t, stage, "A file is not in the build context", "build")
+	local, err := stage.LocalEnv(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dockerfile(t, stage, "FROM %s/base:1\nCOPY bin/hello /hello\n", local["ECR_URL"])
+	m.fails(t, stage, "The base image does not exist", "build")
+	largeContext(t, stage, m)
+	dockerfile(t, stage, "FROM 127.0.0.1:1/base:1\nCOPY bin/hello /hello\n")
+	m.fails(t, stage, "The base image's registry does not answer", "build")
+}
+
+// largeContext copies a file of 5 GB, which has no blocks on the disk, and reads the warning before a byte of it can have
+// been sent: the program is stopped at that.
+func largeContext(t *testing.T, stage *rehearsal.Stage, m *manual) {
+	t.Helper()
+	if err := stage.Write("bin/video.raw", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(stage.App, "bin/video.raw"), 5_000_000_000); err != nil {
+		t.Fatal(err)
+	}
+	if err := stage.Append(".dockerignore", "!bin/video.raw\n"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := os.Remove(filepath.Join(stage.App, "bin/video.raw")); err != nil {
+			t.Error(err)
+		}
+	}()
+	dockerfile(t, stage, "FROM scratch\nCOPY bin /bin\n")
+	build := stage.Command(t.Context(), "build")
+	stderr, err := build.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := build.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var warning []string
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		if strings.Contains(lines.Text(), "the build context is large") || len(warning) == 1 {
+			warning = append(warning, lines.Text())
+		}
+		if len(warning) == 2 { // it has a cure
+			break
+		}
+	}
+	if err := build.Process.Signal(os.Interrupt); err != nil {
+		t.Error(err)
+	}
+	_, _ = io.Copy(io.Discard, stderr)
+	_ = build.Wait() // it was interrupted
+	m.expect(t, stage, "The build context is huge", rehearsal.Output{Stderr: strings.Join(warning, "\n") + "\n"}, "build")
+}
+
+// refusal answers in the registry's, or ECR's, stead.
+type refusal struct {
+	when   func(*http.Request) bool
+	status int
+	kind   string // Content-Type
+	body   string
+}
+
+// registryError is an answer of a registry.
+func registryError(when func(*http.Request) bool, status int, code, message string) *refusal {
+	return &refusal{when, status, "application/json", `{"errors":[{"code":"` + code + `","message":"` + message + `"}]}`}
+}
+
+func puts(part string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return r.Method == http.MethodPut && strings.Contains(r.URL.Path, part) }
+}
+
+// troubledRegistry: the registry does not take the image. What real ECR alone answers is answered in its stead.
+func troubledRegistry(t *testing.T, m *manual) {
+	stage := newStage(t)
+	withProgram(t, stage)
+	unprepared(t, stage)
+	var refusing atomic.Pointer[refusal]
+	upBehind(t, stage, &refusing)
+	refuse := func(title string, r *refusal) {
+		t.Helper()
+		refusing.Store(r)
+		m.fails(t, stage, title, "push")
+		refusing.Store(nil)
+	}
+	refuse("The login is refused", &refusal{
+		when: func(r *http.Request) bool {
+			return strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GetAuthorizationToken")
+		}, status: http.StatusBadRequest, kind: "application/x-amz-json-1.1",
+		body: `{"__type":"AccessDeniedException","message":"User: arn:aws:iam::123456789012:user/ci is not authorized to perform: ecr:GetAuthorizationToken on resource: *"}`,
+	})
+	refuse("The repository cannot be made", &refusal{
+		when: func(r *http.Request) bool {
+			return strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".CreateRepository")
+		}, status: http.StatusBadRequest, kind: "application/x-amz-json-1.1",
+		body: `{"__type":"AccessDeniedException","message":"User: arn:aws:iam::123456789012:user/ci is not authorized to perform: ecr:CreateRepository on resource: arn:aws:ecr:us-east-1:123456789012:repository/medusa"}`,
+	})
+	writes := func(r *http.Request) bool {
+		return r.Method == http.MethodPost && strings.Contains(r.URL.Path, "/blobs/uploads/")
+	}
+	refuse("The registry refuses the push", registryError(func(r *http.Request) bool {
+		return strings.HasPrefix(r.URL.Path, "/v2/medusa/") && (writes(r) || r.Method == http.MethodPut)
+	},
+		http.StatusForbidden, "DENIED", "User: arn:aws:iam::123456789012:user/ci is not authorized to perform: ecr:InitiateLayerUpload on resource: arn:aws:ecr:us-east-1:123456789012:repository/medusa"))
+	refuse("The repository is gone", registryError(writes, http.StatusNotFound, "NAME_UNKNOWN", "The repository with name 'medusa' does not exist in the registry with id '123456789012'"))
+	refuse("The repository is full", registryError(puts("/manifests/"), http.StatusForbidden, "DENIED",
+		"The repository with name 'medusa' in registry with id '123456789012' already has the maximum allowed number of images which is '20000'"))
+	if pushed := green(t, stage, release.OutcomeSucceeded, "push"); pushed.Digest == "" {
+		t.Error("nothing was pushed after all that")
+	}
+}
+
+// upBehind starts a local AWS that is reached through a proxy, which refuses what it is told to.
+func upBehind(t *testing.T, stage *rehearsal.Stage, refusing *atomic.Pointer[refusal]) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stage.Up(t.Context(), "--advertise", listener.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	status, err := stage.LocalStatus(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream := &url.URL{Scheme: "http", Host: status.Info.Listen}
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host }} // Host is signed
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		one := refusing.Load()
+		if one == nil || !one.when(r) {
+			forward.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", one.kind)
+		w.WriteHeader(one.status)
+		_, _ = w.Write([]byte(one.body))
+	})}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+}
+
+// troubledDisk: the builder's disk is full.
+func troubledDisk(t *testing.T, m *manual) {
+	stage := newStage(t)
+	withProgram(t, stage)
+	unprepared(t, stage)
+	if err := stage.Write("bin/hello", slices.Repeat([]byte("not a program at all\n"), 2<<20)); err != nil { // 40 MB
+		t.Fatal(err)
+	}
+	disk := filepath.Join(stage.State, "engine")
+	if err := os.MkdirAll(disk, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=32m"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		must(t, stage, "local", "down")
+		if err := syscall.Unmount(disk, 0); err != nil {
+			t.Errorf("unmount the small disk: %v", err)
+		}
+	}()
+	if err := stage.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.fails(t, stage, "The builder's disk is full", "build")
+}
+
+// troubledLoad: the engine has taken the image, and then does not have it.
+func troubledLoad(t *testing.T, m *manual) {
+	stage, docker := dockerStage(t)
+	withProgram(t, stage)
+	unprepared(t, stage)
+	local, err := stage.LocalEnv(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(stage.Dir, "forgetful.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", strings.TrimPrefix(docker.Host, "unix://"))
+	}
+	forward := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", "docker"
+		},
+		Transport: &http.Transport{DialContext: dial},
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/images/") || !strings.HasSuffix(r.URL.Path, "/json") {
+			forward.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`{"message":"No such image"}`))
+	})}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	stage.Env = append(stage.Env, "DOCKER_HOST=unix://"+socket, "BUILDKIT_HOST="+local["BUILDKIT_HOST"])
+	m.fails(t, stage, "The image is not in the local engine", "build", "--load")
+}
