@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/simulated"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 )
 
 // restart ends the Backend and makes another one on the same store and engine.
@@ -80,7 +82,7 @@ func TestAdoptionWhenContainersAreGone(t *testing.T) {
 			for _, arn := range tasks {
 				w.check(w.engine.RemoveSandbox(w.ctx, lastPart(arn)))
 			}
-			if _, err := w.engine.CreateSandbox(w.ctx, "nobodys"); err != nil {
+			if _, err := w.engine.CreateSandbox(w.ctx, engine.SandboxSpec{ID: "nobodys"}); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -1,10 +1,11 @@
 package ecs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -111,14 +112,10 @@ func containerSpec(t *task, d *taskDefinition, c types.ContainerDefinition, imag
 	spec := engine.ContainerSpec{
 		ID: containerID(t, *c.Name), Sandbox: t.id(), Name: *c.Name, Image: image.ref,
 		Entrypoint: c.EntryPoint, Command: c.Command, WorkingDir: aws.ToString(c.WorkingDirectory), User: aws.ToString(c.User),
-		Hostname: hostname(t, c), ReadonlyRootfs: aws.ToBool(c.ReadonlyRootFilesystem), Privileged: aws.ToBool(c.Privileged),
+		ReadonlyRootfs: aws.ToBool(c.ReadonlyRootFilesystem), Privileged: aws.ToBool(c.Privileged),
 		MemoryBytes: memoryBytes(t, d, c), CPUShares: int64(c.Cpu),
-		Labels:     map[string]string{"ecs.task": t.arn(), "ecs.container": *c.Name},
-		ExtraHosts: map[string]string{"host.docker.internal": t.Gateway},
-		Env:        []string{"AWS_REGION=" + t.Region, "AWS_DEFAULT_REGION=" + t.Region},
-	}
-	for _, h := range c.ExtraHosts {
-		spec.ExtraHosts[aws.ToString(h.Hostname)] = aws.ToString(h.IpAddress)
+		Labels: map[string]string{"ecs.task": t.arn(), "ecs.container": *c.Name},
+		Env:    []string{"AWS_REGION=" + t.Region, "AWS_DEFAULT_REGION=" + t.Region},
 	}
 	for name, value := range c.DockerLabels {
 		if _, ours := spec.Labels[name]; !ours {
@@ -136,11 +133,24 @@ func containerSpec(t *task, d *taskDefinition, c types.ContainerDefinition, imag
 	return spec
 }
 
-func hostname(t *task, c types.ContainerDefinition) string {
-	if c.Hostname != nil {
-		return *c.Hostname
+// sandboxSpec says what network a task's containers share: as in the network mode awsvpc one name, one hosts file, and
+// every port. The first host name of a container definition is the task's.
+func sandboxSpec(t *task, d *taskDefinition) engine.SandboxSpec {
+	spec := engine.SandboxSpec{ID: t.id(), ExtraHosts: map[string]string{"host.docker.internal": engine.HostGateway}}
+	for _, c := range d.Def.ContainerDefinitions {
+		spec.Hostname = cmp.Or(spec.Hostname, aws.ToString(c.Hostname))
+		for _, h := range c.ExtraHosts {
+			spec.ExtraHosts[aws.ToString(h.Hostname)] = aws.ToString(h.IpAddress)
+		}
+		for _, p := range c.PortMappings {
+			if p.Protocol != types.TransportProtocolUdp && p.ContainerPort != nil {
+				spec.Ports = append(spec.Ports, int(*p.ContainerPort))
+			}
+		}
 	}
-	return "ip-" + strings.ReplaceAll(t.IP, ".", "-")
+	slices.Sort(spec.Ports)
+	spec.Ports = slices.Compact(spec.Ports)
+	return spec
 }
 
 // memoryBytes is a container's hard limit: its own, or the task's, which RunTask may override.

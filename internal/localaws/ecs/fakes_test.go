@@ -50,9 +50,9 @@ func (e *auditedEngine) note(kind, id string) {
 	}
 }
 
-func (e *auditedEngine) CreateSandbox(ctx context.Context, id string) (engine.Sandbox, error) {
-	e.note("sandbox", id)
-	return e.Engine.CreateSandbox(ctx, id)
+func (e *auditedEngine) CreateSandbox(ctx context.Context, spec engine.SandboxSpec) (engine.Sandbox, error) {
+	e.note("sandbox", spec.ID)
+	return e.Engine.CreateSandbox(ctx, spec)
 }
 
 func (e *auditedEngine) Start(ctx context.Context, spec engine.ContainerSpec) error {

@@ -108,7 +108,7 @@ type task struct {
 	Request                  string          // what that asked for: requestOf
 	Targets                  map[string]bool // target group ARN → healthy now
 	IP                       string
-	Gateway                  string
+	Published                map[int]string // see engine.Sandbox
 }
 
 func (t *task) arn() string        { return *t.T.TaskArn }

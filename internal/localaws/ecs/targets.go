@@ -3,6 +3,8 @@ package ecs
 import (
 	"context"
 	"fmt"
+	"net"
+	"strconv"
 	"sync"
 	"time"
 
@@ -29,7 +31,10 @@ func (b *Backend) join(ctx context.Context, t *task) error {
 	var groups []types.LoadBalancer
 	b.locked(func() { groups = b.balancers(t) })
 	for _, l := range groups {
-		target := Target{ID: t.id(), IP: t.IP, Port: int(*l.ContainerPort)}
+		target, err := t.target(int(*l.ContainerPort))
+		if err != nil {
+			return err
+		}
 		if err := b.LoadBalancer.Register(ctx, *l.TargetGroupArn, target); err != nil {
 			return fmt.Errorf("ResourceInitializationError: register target with %s: %w", *l.TargetGroupArn, err)
 		}
@@ -43,6 +48,19 @@ func (b *Backend) join(ctx context.Context, t *task) error {
 		b.unlock()
 	}
 	return nil
+}
+
+// target is how the load balancer reaches a port of the task.
+func (t *task) target(port int) (Target, error) {
+	if t.Published == nil {
+		return Target{ID: t.id(), IP: t.IP, Port: port}, nil
+	}
+	host, published, err := net.SplitHostPort(t.Published[port])
+	if err != nil {
+		return Target{}, fmt.Errorf("ResourceInitializationError: the container engine did not publish port %d: %w", port, err)
+	}
+	number, err := strconv.Atoi(published)
+	return Target{ID: t.id(), IP: host, Port: number}, err
 }
 
 // leave takes a task out of its target groups and returns when the requests in flight are done.

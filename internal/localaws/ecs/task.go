@@ -202,7 +202,7 @@ func (b *Backend) prepare(ctx context.Context, t *task, d *taskDefinition) (got 
 	go func() {
 		var made netResult
 		made.err = b.work.through(ctx, func() (err error) {
-			made.box, err = b.Engine.CreateSandbox(ctx, t.id())
+			made.box, err = b.Engine.CreateSandbox(ctx, sandboxSpec(t, d))
 			return err
 		})
 		network <- made
@@ -226,7 +226,7 @@ func (b *Backend) prepare(ctx context.Context, t *task, d *taskDefinition) (got 
 // attach notes the task's network interface where ECS shows it.
 func attach(t *task, box engine.Sandbox) {
 	id := newUUID()
-	t.IP, t.Gateway = box.IP, box.Gateway
+	t.IP, t.Published = box.IP, box.Published
 	t.T.Attachments = []types.Attachment{{
 		Id: &id, Type: aws.String("ElasticNetworkInterface"), Status: aws.String("ATTACHED"),
 		Details: []types.KeyValuePair{{Name: aws.String("privateIPv4Address"), Value: aws.String(box.IP)}},

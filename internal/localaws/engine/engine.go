@@ -32,7 +32,7 @@ type Engine interface {
 	// Pull makes an image available under its digest. ErrImageNotFound, ErrPull.
 	Pull(ctx context.Context, req PullRequest) (Image, error)
 	// CreateSandbox makes the network namespace of one task, with an address of its own.
-	CreateSandbox(ctx context.Context, sandbox string) (Sandbox, error)
+	CreateSandbox(ctx context.Context, spec SandboxSpec) (Sandbox, error)
 	// RemoveSandbox removes the namespace and every container in it, killing what still runs.
 	RemoveSandbox(ctx context.Context, sandbox string) error
 	// Start creates and starts a container in its sandbox. ErrStart.
@@ -69,12 +69,26 @@ type Image struct {
 	Architecture string // of the image's config: it may differ from the machine's
 }
 
+// HostGateway, as an address in SandboxSpec.ExtraHosts, stands for the host's address as the sandbox sees it.
+const HostGateway = "host-gateway"
+
+// SandboxSpec is one task's network namespace to make. Every container in it sees the same names.
+type SandboxSpec struct {
+	ID         string            // unique in the engine
+	Hostname   string            // empty: the engine's choice
+	ExtraHosts map[string]string // name → address or HostGateway, in /etc/hosts
+	Ports      []int             // TCP ports of its containers that this machine wants to reach; see Sandbox.Published
+}
+
 // Sandbox is one task's network namespace.
 type Sandbox struct {
 	ID string
-	IP string // reachable from the host
+	IP string
 	// Gateway is the host's address as the sandbox sees it.
 	Gateway string
+	// Published are the addresses (HOST:PORT) of SandboxSpec.Ports by which this machine reaches them where it does not
+	// reach IP, because the containers run in a virtual machine; nil where it reaches IP.
+	Published map[int]string
 }
 
 // ContainerSpec is one container to start.
@@ -91,7 +105,6 @@ type ContainerSpec struct {
 	SecretEnv  []string
 	WorkingDir string
 	User       string
-	Hostname   string
 
 	MemoryBytes      int64 // hard limit; 0: none
 	CPUShares        int64 // relative weight, 1024 a vCPU; 0: engine's default
@@ -100,7 +113,6 @@ type ContainerSpec struct {
 	InitProcess      bool
 	StopSignal       string // empty: the image's, or SIGTERM
 	Labels           map[string]string
-	ExtraHosts       map[string]string // name → address, in /etc/hosts
 	Ulimits          []Ulimit
 	LinuxAddCaps     []string
 	LinuxDropCaps    []string

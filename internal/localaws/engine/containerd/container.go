@@ -176,8 +176,8 @@ func (e *Engine) writeFiles(spec engine.ContainerSpec, sandbox sandboxRecord) er
 		return err
 	}
 	for file, contents := range map[string]string{
-		e.hostsFile(spec.ID):      hosts(spec, sandbox),
-		e.hostnameFile(spec.ID):   hostname(spec) + "\n",
+		e.hostsFile(spec.ID):      hosts(sandbox),
+		e.hostnameFile(spec.ID):   sandbox.Hostname + "\n",
 		e.layout.logFile(spec.ID): "",
 	} {
 		if err := os.WriteFile(file, []byte(contents), 0o644); err != nil { // any user of the container reads it
@@ -188,13 +188,13 @@ func (e *Engine) writeFiles(spec engine.ContainerSpec, sandbox sandboxRecord) er
 }
 
 // hosts is /etc/hosts of a container, in the order that Docker writes it.
-func hosts(spec engine.ContainerSpec, sandbox sandboxRecord) string {
+func hosts(sandbox sandboxRecord) string {
 	var b strings.Builder
 	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
-	for _, name := range slices.Sorted(maps.Keys(spec.ExtraHosts)) {
-		fmt.Fprintf(&b, "%s\t%s\n", spec.ExtraHosts[name], name)
+	for _, name := range slices.Sorted(maps.Keys(sandbox.ExtraHosts)) {
+		fmt.Fprintf(&b, "%s\t%s\n", sandbox.ExtraHosts[name], name)
 	}
-	fmt.Fprintf(&b, "%s\t%s\n", sandbox.IP, hostname(spec))
+	fmt.Fprintf(&b, "%s\t%s\n", sandbox.IP, sandbox.Hostname)
 	return b.String()
 }
 

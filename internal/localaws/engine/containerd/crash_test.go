@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,18 +22,20 @@ import (
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/containerd"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/enginetest"
 )
 
 // A container serves on while the engine is closed, and while containerd is killed; the next engine finds it again,
 // with its address, its log from the beginning, and its end.
 func TestAdopt(t *testing.T) {
 	s := newStage(t)
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+	_, pull := appImage(t, v1.Config{})
 	box := s.start(t, pull, "web", "serve", "80")
 	s.start(t, pull, "brief", "trap", "SIGTERM")
 	url := "http://" + box.IP + "/"
-	get(t, url)
-	awaitLog(t, s, "brief", "ready")
+	enginetest.Get(t, url)
+	s.shared().AwaitLog(t, "brief", "ready")
 	blocked := make(chan error, 1)
 	go func() {
 		_, err := s.Wait(context.Background(), "web")
@@ -47,9 +48,9 @@ func TestAdopt(t *testing.T) {
 		t.Error("Wait returned no error when the engine was closed")
 	}
 	kill(t, s.pid(t, "containerd"))
-	get(t, url)
+	enginetest.Get(t, url)
 	s.open(t)
-	get(t, url)
+	enginetest.Get(t, url)
 	list, err := s.List(within(t))
 	if err != nil || len(list) != 2 || list[1].IP != box.IP || len(list[1].Containers) != 1 || !list[1].Containers[0].Running {
 		t.Fatalf("list = %+v, %v", list, err)
@@ -67,20 +68,20 @@ func TestAdopt(t *testing.T) {
 	if exit, text := s.output(t, "brief"); exit.Code != 42 || text != "ready\n" {
 		t.Errorf("after another restart: exit = %+v, log %q", exit, text)
 	}
-	get(t, url)
+	enginetest.Get(t, url)
 }
 
 // A daemon that dies is started again while the engine is open; what waits goes on waiting.
 func TestSupervise(t *testing.T) {
 	s := newStage(t)
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+	_, pull := appImage(t, v1.Config{})
 	box := s.start(t, pull, "web", "serve", "80")
 	for _, name := range []string{"containerd", "buildkitd"} {
 		old := s.pid(t, name)
 		kill(t, old)
 		eventually(t, name+" runs again", func() bool { now, ok := s.tryPID(name); return ok && now != old })
 	}
-	get(t, "http://"+box.IP+"/")
+	enginetest.Get(t, "http://"+box.IP+"/")
 	eventually(t, "the engine obeys", func() bool { return s.Signal(within(t), "web", "SIGTERM") == nil })
 	if exit, _ := s.output(t, "web"); exit.Code != 0 {
 		t.Errorf("exit = %+v", exit)
@@ -90,7 +91,7 @@ func TestSupervise(t *testing.T) {
 // A container whose shim was killed with it counts as killed.
 func TestShimKilled(t *testing.T) {
 	s := newStage(t)
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+	_, pull := appImage(t, v1.Config{})
 	s.start(t, pull, "web", "sleep")
 	for _, pid := range s.processes(t) {
 		if exe, _ := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe"); filepath.Base(exe) == "containerd-shim-runc-v2" {
@@ -158,9 +159,9 @@ func TestNothingIsLeft(t *testing.T) {
 		t.Run(way.name, func(t *testing.T) {
 			before := traces(t)
 			s := newStage(t)
-			pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+			_, pull := appImage(t, v1.Config{})
 			box := s.start(t, pull, "web", "serve", "80")
-			get(t, "http://"+box.IP+"/")
+			enginetest.Get(t, "http://"+box.IP+"/")
 			way.end(t, s)
 			for range 2 {
 				if err := containerd.Teardown(within(t), s.dir, s.config.Log); err != nil {
@@ -180,7 +181,7 @@ func TestNothingIsLeft(t *testing.T) {
 				}
 			}
 			s.open(t) // and it starts again, with the image still there
-			if box, err := s.CreateSandbox(within(t), "box-again"); err != nil {
+			if box, err := s.CreateSandbox(within(t), engine.SandboxSpec{ID: "box-again"}); err != nil {
 				t.Error(err)
 			} else if err := s.Start(within(t), engine.ContainerSpec{ID: "web", Sandbox: box.ID, Image: pull.Ref, Command: []string{"exit", "3"}}); err != nil {
 				t.Error(err)
@@ -208,9 +209,9 @@ func (s *stage) machineWide(t *testing.T) {
 // After the machine went down, what ran counts as killed, its sandboxes can be removed, and new ones work.
 func TestReboot(t *testing.T) {
 	s := newStage(t)
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+	_, pull := appImage(t, v1.Config{})
 	old := s.start(t, pull, "web", "serve", "80")
-	get(t, "http://"+old.IP+"/")
+	enginetest.Get(t, "http://"+old.IP+"/")
 	_ = s.Close()
 	s.crash(t)
 	s.open(t)
@@ -228,7 +229,7 @@ func TestReboot(t *testing.T) {
 		t.Fatal(err)
 	}
 	box := s.start(t, pull, "web", "serve", "80")
-	get(t, "http://"+box.IP+"/")
+	enginetest.Get(t, "http://"+box.IP+"/")
 }
 
 // crash does to the stage what a power cut does: every process, mount, namespace and interface is gone, files stay.

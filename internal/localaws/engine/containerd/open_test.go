@@ -7,13 +7,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/containerd"
@@ -56,7 +52,7 @@ func TestOpenLongPath(t *testing.T) {
 func TestSubnets(t *testing.T) {
 	one, two := newStage(t), newStage(t)
 	address := func(s *stage) netip.Prefix {
-		box, err := s.CreateSandbox(within(t), "box")
+		box, err := s.CreateSandbox(within(t), engine.SandboxSpec{ID: "box"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,30 +92,5 @@ func TestSubnets(t *testing.T) {
 				t.Errorf("interface %s is left with %s", i.Name, a)
 			}
 		}
-	}
-}
-
-// An init process is put in front of the command when there is one to put, and refused with the cure when not.
-func TestInitProcess(t *testing.T) {
-	s := newStage(t)
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
-	for _, name := range []string{"tini-static", "docker-init", "catatonit"} {
-		if _, err := exec.LookPath(name); err == nil {
-			s.startSpec(t, pull, engine.ContainerSpec{ID: "web", InitProcess: true, Command: []string{"exit", "5"}})
-			if exit, text := s.output(t, "web"); exit.Code != 5 {
-				t.Errorf("exit = %+v, log %q", exit, text)
-			}
-			return
-		}
-	}
-	if _, err := s.Pull(within(t), pull); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.CreateSandbox(within(t), "box"); err != nil {
-		t.Fatal(err)
-	}
-	err := s.Start(within(t), engine.ContainerSpec{ID: "web", Sandbox: "box", Image: pull.Ref, InitProcess: true, Command: []string{"exit", "5"}})
-	if !errors.Is(err, engine.ErrStart) || !strings.Contains(err.Error(), "tini") {
-		t.Errorf("err = %v, want ErrStart with the cure", err)
 	}
 }

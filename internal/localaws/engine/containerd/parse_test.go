@@ -354,8 +354,8 @@ func TestLayout(t *testing.T) {
 }
 
 func TestHosts(t *testing.T) {
-	got := hosts(engine.ContainerSpec{ID: "0123456789abcdef", ExtraHosts: map[string]string{"b": "10.0.0.2", "a": "10.0.0.1"}}, sandboxRecord{IP: "198.18.0.2"})
-	want := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.0.0.1\ta\n10.0.0.2\tb\n198.18.0.2\t0123456789ab\n"
+	got := hosts(sandboxRecord{IP: "198.18.0.2", Hostname: "ip-198-18-0-2", ExtraHosts: map[string]string{"b": "10.0.0.2", "a": "10.0.0.1"}})
+	want := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.0.0.1\ta\n10.0.0.2\tb\n198.18.0.2\tip-198-18-0-2\n"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -30,6 +31,9 @@ type sandboxRecord struct {
 	IP      string `json:"ip"`
 	Gateway string `json:"gateway"`
 	NetNS   string `json:"netns"`
+
+	Hostname   string            `json:"hostname"`
+	ExtraHosts map[string]string `json:"extraHosts,omitempty"`
 }
 
 func (r sandboxRecord) sandbox() engine.Sandbox {
@@ -52,7 +56,8 @@ func checkID(kind, id string) error {
 }
 
 // CreateSandbox makes the network namespace of one task and gives it an address on the engine's bridge.
-func (e *Engine) CreateSandbox(ctx context.Context, id string) (engine.Sandbox, error) {
+func (e *Engine) CreateSandbox(ctx context.Context, spec engine.SandboxSpec) (engine.Sandbox, error) {
+	id := spec.ID
 	if err := checkID("sandbox", id); err != nil {
 		return engine.Sandbox{}, err
 	}
@@ -67,7 +72,7 @@ func (e *Engine) CreateSandbox(ctx context.Context, id string) (engine.Sandbox, 
 	if err := e.releaseNetwork(ctx, id, r.NetNS); err != nil { // what a crash or a reboot left
 		return engine.Sandbox{}, err
 	}
-	r, err := e.newSandbox(ctx, id)
+	r, err := e.newSandbox(ctx, spec)
 	if err != nil {
 		clean, done := unhurried(ctx)
 		defer done()
@@ -80,8 +85,14 @@ func (e *Engine) sandboxFile(id string) string {
 	return filepath.Join(e.layout.sandbox(id), "sandbox.json")
 }
 
-func (e *Engine) newSandbox(ctx context.Context, id string) (sandboxRecord, error) {
-	r := sandboxRecord{ID: id, Gateway: e.network.gateway().String()}
+func (e *Engine) newSandbox(ctx context.Context, spec engine.SandboxSpec) (sandboxRecord, error) {
+	id := spec.ID
+	r := sandboxRecord{ID: id, Gateway: e.network.gateway().String(), Hostname: spec.Hostname, ExtraHosts: maps.Clone(spec.ExtraHosts)}
+	for name, address := range r.ExtraHosts {
+		if address == engine.HostGateway {
+			r.ExtraHosts[name] = r.Gateway
+		}
+	}
 	if err := os.MkdirAll(e.layout.sandbox(id), 0o700); err != nil {
 		return r, err
 	}
@@ -95,6 +106,9 @@ func (e *Engine) newSandbox(ctx context.Context, id string) (sandboxRecord, erro
 	r.NetNS = space.GetPath()
 	if r.IP, err = e.attach(ctx, r); err != nil {
 		return r, err
+	}
+	if r.Hostname == "" { // as Amazon ECS names a task in the network mode awsvpc
+		r.Hostname = "ip-" + strings.ReplaceAll(r.IP, ".", "-")
 	}
 	return r, writeJSON(e.sandboxFile(id), r)
 }

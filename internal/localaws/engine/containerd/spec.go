@@ -47,9 +47,9 @@ func (e *Engine) specOptions(spec engine.ContainerSpec, image ocispec.Image, san
 	}
 	options := []oci.SpecOpts{
 		oci.WithDefaultUnixDevices, oci.WithNewPrivileges, oci.WithoutRunMount,
-		oci.WithDefaultPathEnv, oci.WithEnv(image.Config.Env), oci.WithEnv([]string{"HOSTNAME=" + hostname(spec)}), oci.WithEnv(spec.Env),
+		oci.WithDefaultPathEnv, oci.WithEnv(image.Config.Env), oci.WithEnv([]string{"HOSTNAME=" + sandbox.Hostname}), oci.WithEnv(spec.Env),
 		oci.WithProcessArgs(args...), oci.WithProcessCwd(firstNonEmpty(spec.WorkingDir, image.Config.WorkingDir, "/")),
-		oci.WithHostname(hostname(spec)),
+		oci.WithHostname(sandbox.Hostname),
 		withUser(firstNonEmpty(spec.User, image.Config.User)),
 		oci.WithCgroup(e.layout.cgroup() + "/" + spec.ID),
 		oci.WithLinuxNamespace(specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: sandbox.NetNS}),
@@ -90,14 +90,6 @@ func firstNonEmpty(values ...string) string {
 		}
 	}
 	return ""
-}
-
-// hostname is the one that was asked for, or a short form of the id.
-func hostname(spec engine.ContainerSpec) string {
-	if spec.Hostname != "" {
-		return spec.Hostname
-	}
-	return spec.ID[:min(12, len(spec.ID))]
 }
 
 // withUser sets user and groups; names are looked up in the image. root keeps the groups that the image gives it.

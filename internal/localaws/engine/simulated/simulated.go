@@ -84,13 +84,13 @@ func digestOf(ref string) string {
 }
 
 // CreateSandbox gives a task an address of its own on the loopback network, where nothing listens.
-func (e *Engine) CreateSandbox(ctx context.Context, id string) (engine.Sandbox, error) {
+func (e *Engine) CreateSandbox(ctx context.Context, spec engine.SandboxSpec) (engine.Sandbox, error) {
 	if err := ctx.Err(); err != nil {
 		return engine.Sandbox{}, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if have, ok := e.sandboxes[id]; ok {
+	if have, ok := e.sandboxes[spec.ID]; ok {
 		return have.Sandbox, nil
 	}
 	const first, span = 64, 1 << 22 // 127.64.0.0/10
@@ -98,8 +98,8 @@ func (e *Engine) CreateSandbox(ctx context.Context, id string) (engine.Sandbox, 
 	e.addresses++
 	n++
 	ip := fmt.Sprintf("127.%d.%d.%d", first+n>>16, n>>8&0xff, n&0xff)
-	made := &sandbox{Sandbox: engine.Sandbox{ID: id, IP: ip, Gateway: "127.0.0.1"}}
-	e.sandboxes[id] = made
+	made := &sandbox{Sandbox: engine.Sandbox{ID: spec.ID, IP: ip, Gateway: "127.0.0.1"}}
+	e.sandboxes[spec.ID] = made
 	return made.Sandbox, nil
 }
 

@@ -19,7 +19,7 @@ func start(t *testing.T, e *Engine, image string) {
 	if _, err := e.Pull(ctx, engine.PullRequest{Ref: image}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.CreateSandbox(ctx, "box"); err != nil {
+	if _, err := e.CreateSandbox(ctx, engine.SandboxSpec{ID: "box"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Start(ctx, engine.ContainerSpec{ID: "c", Sandbox: "box", Name: "app", Image: image}); err != nil {
@@ -88,7 +88,7 @@ func TestCannot(t *testing.T) {
 	if err := e.Start(ctx, engine.ContainerSpec{ID: "c", Sandbox: "box", Image: "h/web"}); !errors.Is(err, engine.ErrNotFound) {
 		t.Errorf("start without sandbox: %v", err)
 	}
-	if _, err := e.CreateSandbox(ctx, "box"); err != nil {
+	if _, err := e.CreateSandbox(ctx, engine.SandboxSpec{ID: "box"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Start(ctx, engine.ContainerSpec{ID: "c", Sandbox: "box", Image: "h/web"}); !errors.Is(err, engine.ErrStart) {
@@ -197,7 +197,7 @@ func TestListAndRemove(t *testing.T) {
 	if !c.Running || c.ID != "c" || c.Name != "app" || c.Image != "h/web@sha256:aa" {
 		t.Errorf("container: %+v", c)
 	}
-	other, err := e.CreateSandbox(ctx, "other")
+	other, err := e.CreateSandbox(ctx, engine.SandboxSpec{ID: "other"})
 	if err != nil || other.IP == all[0].IP {
 		t.Errorf("second sandbox: %+v, %v", other, err)
 	}

@@ -1,12 +1,9 @@
-//go:build linux
-
-package containerd_test
+package enginetest
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,25 +17,25 @@ import (
 )
 
 // A container is started, answers on its own address, is told to stop, and its log is complete.
-func TestServe(t *testing.T) {
+func testServe(t *testing.T, open Opener) {
 	begun := time.Now()
-	s := newStage(t)
+	s := open(t)
 	t.Logf("boot: %v", time.Since(begun))
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
-	if _, err := s.Pull(within(t), pull); err != nil {
+	pull := NewHub(t).Push(t, "app", ImageOf(t, runtime.GOARCH, v1.Config{}))
+	if _, err := s.Pull(Within(t), pull); err != nil {
 		t.Fatal(err)
 	}
 	begun = time.Now()
-	sandbox := s.start(t, pull, "web", "serve", "80")
-	if got := get(t, "http://"+sandbox.IP+"/"); got != "uid 0" {
+	sandbox := s.Launch(t, pull, "web", "serve", "80")
+	if got := Get(t, URL(sandbox)); got != "uid 0" {
 		t.Errorf("page = %q", got)
 	}
 	t.Logf("start to first 200: %v", time.Since(begun))
 	begun = time.Now()
-	if err := s.Signal(within(t), "web", "SIGTERM"); err != nil {
+	if err := s.Signal(Within(t), "web", "SIGTERM"); err != nil {
 		t.Fatal(err)
 	}
-	exit, text := s.output(t, "web")
+	exit, text := s.Output(t, "web")
 	t.Logf("stop: %v", time.Since(begun))
 	if exit.Code != 0 || exit.OOMKilled || exit.At.IsZero() {
 		t.Errorf("exit = %+v", exit)
@@ -46,29 +43,30 @@ func TestServe(t *testing.T) {
 	if want := "listening on 80\nstopping\n"; text != want {
 		t.Errorf("log = %q, want %q", text, want)
 	}
-	if err := s.Signal(within(t), "web", "SIGKILL"); err != nil {
+	if err := s.Signal(Within(t), "web", "SIGKILL"); err != nil {
 		t.Errorf("signal to a stopped container: %v", err)
 	}
 	begun = time.Now()
-	if err := s.RemoveSandbox(within(t), sandbox.ID); err != nil {
+	if err := s.RemoveSandbox(Within(t), sandbox.ID); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("remove: %v", time.Since(begun))
 	begun = time.Now()
-	if err := s.Shutdown(within(t)); err != nil {
+	if err := s.Shutdown(Within(t)); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("shutdown: %v", time.Since(begun))
 }
 
 // What a container sees and how it ends, for one behaviour of the app each.
-func TestContainers(t *testing.T) {
-	s := newStage(t)
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{
+func testContainers(t *testing.T, open Opener) {
+	s := open(t)
+	pull := NewHub(t).Push(t, "app", ImageOf(t, runtime.GOARCH, v1.Config{
 		Env: []string{"FROM=image", "BOTH=image"}, Cmd: []string{"env", "FROM"}, StopSignal: "SIGINT",
 	}))
 	for _, c := range []struct {
 		name string
+		box  engine.SandboxSpec
 		spec engine.ContainerSpec
 		code int
 		oom  bool
@@ -80,9 +78,10 @@ func TestContainers(t *testing.T) {
 			spec: engine.ContainerSpec{Command: []string{"env", "BOTH"}, Env: []string{"BOTH=spec"}}},
 		{name: "entrypoint discards the image's command", want: "hello\n",
 			spec: engine.ContainerSpec{Entrypoint: []string{"/app", "env", "GREETING"}, Env: []string{"GREETING=hello"}}},
-		{name: "hostname", spec: engine.ContainerSpec{Command: []string{"read", "/etc/hostname"}, Hostname: "shop"}, want: "shop\n"},
+		{name: "hostname", box: engine.SandboxSpec{Hostname: "shop"}, spec: engine.ContainerSpec{Command: []string{"read", "/etc/hostname"}}, want: "shop\n"},
 		{name: "extra hosts", want: "10.1.2.3\tdatabase\n",
-			spec: engine.ContainerSpec{Command: []string{"read", "/etc/hosts"}, ExtraHosts: map[string]string{"database": "10.1.2.3"}}},
+			box:  engine.SandboxSpec{ExtraHosts: map[string]string{"database": "10.1.2.3", "here": engine.HostGateway}},
+			spec: engine.ContainerSpec{Command: []string{"read", "/etc/hosts"}}},
 		{name: "out of memory", code: 137, oom: true,
 			spec: engine.ContainerSpec{Command: []string{"eat", "200"}, MemoryBytes: 32 << 20}},
 		{name: "enough memory", want: "ate 20\n",
@@ -111,8 +110,8 @@ func TestContainers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.spec.ID = "c-" + strings.NewReplacer(" ", "-", "'", "", ",", "").Replace(c.name)
-			s.startSpec(t, pull, c.spec)
-			exit, text := s.output(t, c.spec.ID)
+			s.StartIn(t, pull, c.box, c.spec)
+			exit, text := s.Output(t, c.spec.ID)
 			if exit.Code != c.code || exit.OOMKilled != c.oom {
 				t.Errorf("exit = %+v, want code %d, out of memory %v; log:\n%s", exit, c.code, c.oom, text)
 			}
@@ -124,15 +123,15 @@ func TestContainers(t *testing.T) {
 }
 
 // What cannot be started says why, in words that ECS shows, and leaves nothing.
-func TestStartFails(t *testing.T) {
-	s := newStage(t)
-	h := newHub(t)
-	native := h.push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+func testStartFails(t *testing.T, open Opener) {
+	s := open(t)
+	h := NewHub(t)
+	native := h.Push(t, "app", ImageOf(t, runtime.GOARCH, v1.Config{}))
 	foreign := "arm64"
 	if runtime.GOARCH == foreign {
 		foreign = "amd64"
 	}
-	other := h.push(t, "foreign", imageOf(t, foreign, v1.Config{Cmd: []string{"exit", "0"}}))
+	other := h.Push(t, "foreign", ImageOf(t, foreign, v1.Config{Cmd: []string{"exit", "0"}}))
 	for _, c := range []struct {
 		name string
 		pull engine.PullRequest
@@ -147,25 +146,25 @@ func TestStartFails(t *testing.T) {
 		{"other architecture", other, engine.ContainerSpec{}, "exec format error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := s.Pull(within(t), c.pull); err != nil {
+			if _, err := s.Pull(Within(t), c.pull); err != nil {
 				t.Fatal(err)
 			}
-			box, err := s.CreateSandbox(within(t), "box")
+			box, err := s.CreateSandbox(Within(t), engine.SandboxSpec{ID: "box"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			c.spec.ID, c.spec.Sandbox, c.spec.Image = "doomed", box.ID, c.pull.Ref
-			err = s.Start(within(t), c.spec)
+			err = s.Start(Within(t), c.spec)
 			if !errors.Is(err, engine.ErrStart) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("err = %v, want ErrStart with %q", err, c.want)
 			}
-			if _, err := s.Wait(within(t), "doomed"); !errors.Is(err, engine.ErrNotFound) {
+			if _, err := s.Wait(Within(t), "doomed"); !errors.Is(err, engine.ErrNotFound) {
 				t.Errorf("wait = %v, want ErrNotFound", err)
 			}
 		})
 	}
 	t.Run("no sandbox", func(t *testing.T) {
-		err := s.Start(within(t), engine.ContainerSpec{ID: "doomed", Sandbox: "nowhere", Image: native.Ref})
+		err := s.Start(Within(t), engine.ContainerSpec{ID: "doomed", Sandbox: "nowhere", Image: native.Ref})
 		if !errors.Is(err, engine.ErrStart) || !strings.Contains(err.Error(), "nowhere") {
 			t.Errorf("err = %v", err)
 		}
@@ -173,21 +172,21 @@ func TestStartFails(t *testing.T) {
 }
 
 // Calls that are repeated succeed, and both containers of a task share its address.
-func TestIdempotence(t *testing.T) {
-	s := newStage(t)
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{StopSignal: "SIGINT"}))
-	one := s.start(t, pull, "web", "serve", "80")
-	again, err := s.CreateSandbox(within(t), one.ID)
-	if err != nil || again != one {
+func testIdempotence(t *testing.T, open Opener) {
+	s := open(t)
+	pull := NewHub(t).Push(t, "app", ImageOf(t, runtime.GOARCH, v1.Config{StopSignal: "SIGINT"}))
+	one := s.Launch(t, pull, "web", "serve", "80")
+	again, err := s.CreateSandbox(Within(t), engine.SandboxSpec{ID: one.ID, Ports: []int{80}})
+	if err != nil || !reflect.DeepEqual(again, one) {
 		t.Errorf("second create = %+v, %v; want %+v", again, err, one)
 	}
 	spec := engine.ContainerSpec{ID: "side", Name: "side", Sandbox: one.ID, Image: pull.Ref, Command: []string{"trap", "SIGINT"}, Labels: map[string]string{"k": "v"}}
 	for range 2 {
-		if err := s.Start(within(t), spec); err != nil {
+		if err := s.Start(Within(t), spec); err != nil {
 			t.Fatal(err)
 		}
 	}
-	list, err := s.List(within(t))
+	list, err := s.List(Within(t))
 	if err != nil || len(list) != 1 || len(list[0].Containers) != 2 {
 		t.Fatalf("list = %+v, %v", list, err)
 	}
@@ -195,63 +194,38 @@ func TestIdempotence(t *testing.T) {
 	if side.ID != "side" || !side.Running || side.Labels["k"] != "v" || side.Name != "side" || side.Image != pull.Ref || side.Started.IsZero() {
 		t.Errorf("side = %+v", side)
 	}
-	awaitLog(t, s, "side", "ready")
-	if err := s.Signal(within(t), "side", "SIGTERM"); err != nil { // the image says SIGINT
+	s.AwaitLog(t, "side", "ready")
+	if err := s.Signal(Within(t), "side", "SIGTERM"); err != nil { // the image says SIGINT
 		t.Fatal(err)
 	}
-	if exit, _ := s.output(t, "side"); exit.Code != 42 {
+	if exit, _ := s.Output(t, "side"); exit.Code != 42 {
 		t.Errorf("exit = %+v, want 42 by SIGINT", exit)
 	}
 	for range 2 {
-		if err := s.RemoveSandbox(within(t), one.ID); err != nil {
+		if err := s.RemoveSandbox(Within(t), one.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if list, err := s.List(within(t)); err != nil || len(list) != 0 {
+	if list, err := s.List(Within(t)); err != nil || len(list) != 0 {
 		t.Errorf("list = %+v, %v", list, err)
 	}
 }
 
-// Addresses are given back: more sandboxes come and go than the subnet has addresses.
-func TestAddressesReturn(t *testing.T) {
-	s := newStage(t)
-	seen := map[string]bool{}
-	for i := range 6 {
-		box, err := s.CreateSandbox(within(t), fmt.Sprintf("box%d", i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if seen[box.IP] || box.IP == box.Gateway {
-			t.Errorf("address %s is given twice", box.IP)
-		}
-		seen[box.IP] = true
-		if i%2 == 0 {
-			if err := s.RemoveSandbox(within(t), box.ID); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	leases, err := filepath.Glob(filepath.Join(s.dir, "engine/ipam/*/198.*"))
-	if err != nil || len(leases) != 3 {
-		t.Errorf("leases = %v, %v; want 3", leases, err)
-	}
-}
-
 // Tasks that come and go at the same time get different addresses and do not disturb each other.
-func TestManyAtOnce(t *testing.T) {
-	s := newStage(t)
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+func testManyAtOnce(t *testing.T, open Opener) {
+	s := open(t)
+	pull := NewHub(t).Push(t, "app", ImageOf(t, runtime.GOARCH, v1.Config{}))
 	const n = 8
 	var group errgroup.Group
 	var addresses sync.Map
-	ctx := within(t)
+	ctx := Within(t)
 	for i := range n {
 		group.Go(func() error {
 			id := fmt.Sprintf("task%d", i)
 			if _, err := s.Pull(ctx, pull); err != nil {
 				return err
 			}
-			box, err := s.CreateSandbox(ctx, id)
+			box, err := s.CreateSandbox(ctx, engine.SandboxSpec{ID: id})
 			if err != nil {
 				return err
 			}
@@ -270,24 +244,7 @@ func TestManyAtOnce(t *testing.T) {
 	if err := group.Wait(); err != nil {
 		t.Error(err)
 	}
-	if left := s.processes(t); len(left) != 2 {
-		t.Errorf("%d processes are left, want the two daemons", len(left))
+	if list, err := s.List(ctx); err != nil || len(list) != 0 {
+		t.Errorf("list = %+v, %v", list, err)
 	}
-}
-
-// awaitLog reads a container's log until it has the text.
-func awaitLog(t *testing.T, s *stage, id, text string) {
-	t.Helper()
-	r, err := s.Logs(within(t), id, 0, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = r.Close() }()
-	scanner := bufio.NewScanner(r)
-	for scanner.Scan() {
-		if strings.Contains(scanner.Text(), text) {
-			return
-		}
-	}
-	t.Fatalf("the log of %s never had %q", id, text)
 }

@@ -34,12 +34,17 @@ func main() {
 			fmt.Printf("out %d\n", i)
 			fmt.Fprintf(os.Stderr, "err %d\n", i)
 		}
+	case "pid":
+		fmt.Println(os.Getpid())
 	case "env":
 		fmt.Println(os.Getenv(arg))
 	case "read":
 		text, err := os.ReadFile(arg)
 		check(err)
 		fmt.Print(string(text))
+		if !strings.HasSuffix(string(text), "\n") {
+			fmt.Println() // some engines keep lines alone
+		}
 	case "write":
 		check(os.WriteFile(arg, []byte("x"), 0o600))
 	case "sleep":

@@ -1,6 +1,4 @@
-//go:build linux
-
-package containerd_test
+package enginetest
 
 import (
 	"runtime"
@@ -15,9 +13,9 @@ import (
 
 // The way of one task, step by step: what a deploy waits for. It asserts nothing about time, because machines differ;
 // the log says how long each step took (median of 10).
-func TestWayOfATask(t *testing.T) {
-	s := newStage(t)
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+func testWayOfATask(t *testing.T, open Opener) {
+	s := open(t)
+	pull := NewHub(t).Push(t, "app", ImageOf(t, runtime.GOARCH, v1.Config{}))
 	steps := []string{"pull (known)", "sandbox", "start", "first 200", "stop", "remove"}
 	took := map[string][]time.Duration{}
 	for range 10 {
@@ -26,30 +24,30 @@ func TestWayOfATask(t *testing.T) {
 			took[step] = append(took[step], time.Since(begun))
 			begun = time.Now()
 		}
-		if _, err := s.Pull(within(t), pull); err != nil {
+		if _, err := s.Pull(Within(t), pull); err != nil {
 			t.Fatal(err)
 		}
 		done("pull (known)")
-		box, err := s.CreateSandbox(within(t), "box")
+		box, err := s.CreateSandbox(Within(t), engine.SandboxSpec{ID: "box", Ports: []int{80}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		done("sandbox")
 		spec := engine.ContainerSpec{ID: "web", Sandbox: "box", Image: pull.Ref, Command: []string{"serve", "80"}}
-		if err := s.Start(within(t), spec); err != nil {
+		if err := s.Start(Within(t), spec); err != nil {
 			t.Fatal(err)
 		}
 		done("start")
-		get(t, "http://"+box.IP+"/")
+		Get(t, URL(box))
 		done("first 200")
-		if err := s.Signal(within(t), "web", "SIGTERM"); err != nil {
+		if err := s.Signal(Within(t), "web", "SIGTERM"); err != nil {
 			t.Fatal(err)
 		}
-		if exit, err := s.Wait(within(t), "web"); err != nil || exit.Code != 0 {
+		if exit, err := s.Wait(Within(t), "web"); err != nil || exit.Code != 0 {
 			t.Fatalf("exit = %+v, %v", exit, err)
 		}
 		done("stop")
-		if err := s.RemoveSandbox(within(t), "box"); err != nil {
+		if err := s.RemoveSandbox(Within(t), "box"); err != nil {
 			t.Fatal(err)
 		}
 		done("remove")

@@ -1,6 +1,4 @@
-//go:build linux
-
-package containerd_test
+package enginetest
 
 import (
 	"fmt"
@@ -15,17 +13,17 @@ import (
 
 // TestLastWords: what a program writes to its error stream right before it ends is in the log, whatever its other stream
 // does. Several at once make the end of one stream and the last words of the other fall together.
-func TestLastWords(t *testing.T) {
-	s := newStage(t)
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
+func testLastWords(t *testing.T, open Opener) {
+	s := open(t)
+	pull := NewHub(t).Push(t, "app", ImageOf(t, runtime.GOARCH, v1.Config{}))
 	const rounds, atOnce = 5, 8
 	for round := range rounds {
 		for i := range atOnce {
-			s.startSpec(t, pull, engine.ContainerSpec{ID: fmt.Sprintf("words-%d-%d", round, i), Command: []string{"write", "/no/such/directory"}})
+			s.StartSpec(t, pull, engine.ContainerSpec{ID: fmt.Sprintf("words-%d-%d", round, i), Command: []string{"write", "/no/such/directory"}})
 		}
 		for i := range atOnce {
 			id := fmt.Sprintf("words-%d-%d", round, i)
-			if exit, text := s.output(t, id); exit.Code != 1 || !strings.Contains(text, "no such file or directory") {
+			if exit, text := s.Output(t, id); exit.Code != 1 || !strings.Contains(text, "no such file or directory") {
 				t.Errorf("%s: exit %+v, log %q", id, exit, text)
 			}
 		}

@@ -1,6 +1,4 @@
-//go:build linux
-
-package containerd_test
+package enginetest
 
 import (
 	"context"
@@ -16,10 +14,10 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 )
 
-func TestExec(t *testing.T) {
-	s := newStage(t)
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
-	s.startSpec(t, pull, engine.ContainerSpec{ID: "web", Command: []string{"sleep"}, Env: []string{"COLOUR=green"}})
+func testExec(t *testing.T, open Opener) {
+	s := open(t)
+	pull := NewHub(t).Push(t, "app", ImageOf(t, runtime.GOARCH, v1.Config{}))
+	s.StartSpec(t, pull, engine.ContainerSpec{ID: "web", Command: []string{"sleep"}, Env: []string{"COLOUR=green"}})
 	for _, c := range []struct {
 		name    string
 		command []string
@@ -33,7 +31,7 @@ func TestExec(t *testing.T) {
 		{"long output keeps its end", []string{"/app", "say", "2000"}, 0, "1999\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			result, err := s.Exec(within(t), "web", c.command)
+			result, err := s.Exec(Within(t), "web", c.command)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,38 +46,38 @@ func TestExec(t *testing.T) {
 		if _, err := s.Exec(ctx, "web", []string{"/app", "sleep"}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("err = %v, want deadline exceeded", err)
 		}
-		again, err := s.Exec(within(t), "web", []string{"/app", "env", "COLOUR"})
+		again, err := s.Exec(Within(t), "web", []string{"/app", "env", "COLOUR"})
 		if err != nil || again.Code != 0 {
 			t.Errorf("exec after that = %+v, %v", again, err)
 		}
 	})
 	t.Run("no such container", func(t *testing.T) {
-		if _, err := s.Exec(within(t), "nobody", []string{"/app"}); !errors.Is(err, engine.ErrNotFound) {
+		if _, err := s.Exec(Within(t), "nobody", []string{"/app"}); !errors.Is(err, engine.ErrNotFound) {
 			t.Errorf("err = %v, want ErrNotFound", err)
 		}
 	})
 	t.Run("stopped container", func(t *testing.T) {
-		if err := s.Signal(within(t), "web", "SIGKILL"); err != nil {
+		if err := s.Signal(Within(t), "web", "SIGKILL"); err != nil {
 			t.Fatal(err)
 		}
-		if exit, err := s.Wait(within(t), "web"); err != nil || exit.Code != 137 || exit.OOMKilled {
+		if exit, err := s.Wait(Within(t), "web"); err != nil || exit.Code != 137 || exit.OOMKilled {
 			t.Errorf("exit = %+v, %v", exit, err)
 		}
-		if _, err := s.Exec(within(t), "web", []string{"/app"}); !errors.Is(err, engine.ErrNotFound) {
+		if _, err := s.Exec(Within(t), "web", []string{"/app"}); !errors.Is(err, engine.ErrNotFound) {
 			t.Errorf("err = %v, want ErrNotFound", err)
 		}
 	})
 }
 
-func TestLogs(t *testing.T) {
-	s := newStage(t)
-	pull := newHub(t).push(t, "app", imageOf(t, runtime.GOARCH, v1.Config{}))
-	s.start(t, pull, "chatty", "say", "5000")
-	_, all := s.output(t, "chatty")
+func testLogs(t *testing.T, open Opener) {
+	s := open(t)
+	pull := NewHub(t).Push(t, "app", ImageOf(t, runtime.GOARCH, v1.Config{}))
+	s.Launch(t, pull, "chatty", "say", "5000")
+	_, all := s.Output(t, "chatty")
 	if n := strings.Count(all, "\n"); n != 10000 {
 		t.Errorf("%d lines, want 10000 of both streams", n)
 	}
-	r, err := s.Logs(within(t), "chatty", int64(len(all)-9), false)
+	r, err := s.Logs(Within(t), "chatty", int64(len(all)-9), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,8 +87,8 @@ func TestLogs(t *testing.T) {
 	}
 	_ = r.Close()
 
-	s.start(t, pull, "web", "serve", "80")
-	awaitLog(t, s, "web", "listening on 80")
+	s.Launch(t, pull, "web", "serve", "80")
+	s.AwaitLog(t, "web", "listening on 80")
 	ctx, cancel := context.WithCancel(t.Context())
 	r, err = s.Logs(ctx, "web", 0, true)
 	if err != nil {
@@ -105,7 +103,7 @@ func TestLogs(t *testing.T) {
 		t.Errorf("read %q, %v after the context's end; want EOF", buf[:n], err)
 	}
 	_ = r.Close()
-	if _, err := s.Logs(within(t), "nobody", 0, false); !errors.Is(err, engine.ErrNotFound) {
+	if _, err := s.Logs(Within(t), "nobody", 0, false); !errors.Is(err, engine.ErrNotFound) {
 		t.Errorf("err = %v, want ErrNotFound", err)
 	}
 }
