@@ -10,6 +10,7 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/uuid"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 )
@@ -43,8 +44,12 @@ func testExec(t *testing.T, open Opener) {
 	t.Run("killed when its time is up", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		if _, err := s.Exec(ctx, "web", []string{"/app", "sleep"}); !errors.Is(err, context.DeadlineExceeded) {
+		mark := uuid.NewString()
+		if _, err := s.Exec(ctx, "web", []string{"/app", "sleep", mark}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("err = %v, want deadline exceeded", err)
+		}
+		if left := knowing(t, mark); len(left) > 0 {
+			t.Errorf("the command goes on: %v", left)
 		}
 		again, err := s.Exec(Within(t), "web", []string{"/app", "env", "COLOUR"})
 		if err != nil || again.Code != 0 {

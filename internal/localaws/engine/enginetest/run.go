@@ -109,6 +109,9 @@ func testContainers(t *testing.T, open Opener) {
 		{name: "shared memory", want: " /dev/shm ", spec: engine.ContainerSpec{Command: []string{"read", "/proc/self/mountinfo"}, SharedMemorySize: 8 << 20}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.spec.Privileged && s.NoPrivileged != "" {
+				t.Skip(s.NoPrivileged)
+			}
 			c.spec.ID = "c-" + strings.NewReplacer(" ", "-", "'", "", ",", "").Replace(c.name)
 			s.StartIn(t, pull, c.box, c.spec)
 			exit, text := s.Output(t, c.spec.ID)

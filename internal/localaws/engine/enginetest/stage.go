@@ -29,6 +29,8 @@ type Stage struct {
 	Engine
 	// Reopen closes the engine and opens it again, as the next process would, for a registry at HOST:PORT.
 	Reopen func(t *testing.T, registry string)
+	// NoPrivileged says why the stage cannot have privileged containers; empty when it can.
+	NoPrivileged string
 	// BinDir holds what `make engine` builds.
 	BinDir string
 	// Dirs are where the engine and what it stands on keep files: secrets are searched for there.
