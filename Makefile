@@ -23,8 +23,10 @@ $(PROGRAM): $(SOURCES)
 
 engine: ## build the container engine of local AWS (bin/engine): minutes the first time
 
-demo: build engine ## show the whole line on this machine: ship, change, ship under load, roll back
-	@go run ./internal/rehearsal/demo -program $(abspath $(PROGRAM)) -engine $(abspath $(ENGINE_DIR)) -example $(abspath examples/hello)
+# What runs the containers of the demonstration: containerd (root on Linux), docker (any user of it), or the first that can.
+ENGINE ?= auto
+demo: build $(if $(filter docker,$(ENGINE)),engine-buildkit,engine) ## show the whole line on this machine: ship, change, ship under load, roll back (ENGINE=docker: on Docker)
+	@go run ./internal/rehearsal/demo -program $(abspath $(PROGRAM)) -engine $(abspath $(ENGINE_DIR)) -example $(abspath examples/hello) -containers '$(ENGINE)'
 
 test: build engine engine-buildx peers test-deps conformance ## run all tests, with real builds and real containers (needs root for those)
 	go test -race -timeout 60m ./...

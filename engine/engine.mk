@@ -1,10 +1,11 @@
 # Builds the container engine of local AWS into bin/engine/ from the versions that engine/go.mod pins.
 # Include it from the Makefile at the repository's root, or run `make -f engine/engine.mk engine` there.
 #
-#   engine         containerd, its shim, runc, buildkitd and the CNI plugins, and act, which runs workflows for local CI
-#   engine-client  buildctl, which the benchmarks compare with
-#   engine-buildx  docker's buildx, with which the tests run the plain workflow
-#   engine-clean   removes bin/engine
+#   engine           containerd, its shim, runc, buildkitd and the CNI plugins, and act, which runs workflows for local CI
+#   engine-buildkit  of these, what builds images where Docker runs the containers
+#   engine-client    buildctl, which the benchmarks compare with
+#   engine-buildx    docker's buildx, with which the tests run the plain workflow
+#   engine-clean     removes bin/engine
 #
 # Everything is a static binary, so that a folder of them can be copied to any Linux. All but runc are pure Go; runc
 # needs cgo for its first instructions inside a container, and libseccomp for the system-call filter without which
@@ -22,8 +23,10 @@ engine_build = @echo "engine: building $(notdir $@) ($(2))"; mkdir -p $(@D) && \
 	cd engine && CGO_ENABLED=0 go build -trimpath -tags '$(ENGINE_TAGS)' \
 	-ldflags '-s -w -X $(1)/version.Version=$(2)' -o '$(abspath $@)' $(3) && touch '$(abspath $@)'
 
-.PHONY: engine engine-client engine-buildx engine-clean
+.PHONY: engine engine-buildkit engine-client engine-buildx engine-clean
 engine: $(ENGINE_BINARIES)
+
+engine-buildkit: $(ENGINE_DIR)/buildkitd $(ENGINE_DIR)/runc
 
 engine-client: $(ENGINE_DIR)/buildctl
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,7 +73,7 @@ on running and takes them over again.
 	cmd.Flags().StringVar(&f.listen, "listen", "", "address to listen on (default: 127.0.0.1:4566, or where it listened before); port 0 takes a free one")
 	cmd.Flags().StringVar(&f.advertise, "advertise", "", "HOST:PORT by which clients reach it, when that is not where it listens: a port forward, or a proxy")
 	cmd.Flags().StringVar(&f.rates, "rates", "", "aws: refuse calls beyond AWS's documented request rates (default: no rates)")
-	cmd.Flags().StringVar(&f.engine, "engine", "containerd", "what runs containers: containerd, or simulated (none run: for scale tests)")
+	cmd.Flags().StringVar(&f.engine, "engine", engineAuto, "what runs containers: containerd (built in; needs root on Linux), docker, or simulated (none run: for scale tests); auto: the first that can run here")
 	cmd.Flags().StringVar(&f.engineDir, "engine-dir", "", "where the engine's programs are (default: $MEDUSA_DEPLOY_ENGINE_DIR, or beside this program)")
 	cmd.Flags().DurationVar(&f.steadyAfter, "steady-after", 40*time.Second, "how long a task must run to count when it has neither load balancer nor health check")
 	cmd.Flags().DurationVar(&f.healthyAfter, "healthy-after", 0, "how long a task must run to count although its health checks pass, to rehearse crashes that come late (on AWS: up to 30s)")
@@ -81,9 +82,16 @@ on running and takes them over again.
 	return cmd
 }
 
+// engineAuto leaves the choice of the engine to local AWS.
+const engineAuto = "auto"
+
 func (f *localFlags) options(dir string, log *slog.Logger) localaws.Options {
+	engine := f.engine
+	if engine == engineAuto {
+		engine = ""
+	}
 	return localaws.Options{
-		Dir: dir, Listen: f.listen, Advertise: f.advertise, Rates: f.rates, Engine: f.engine, EngineDir: f.engineDir,
+		Dir: dir, Listen: f.listen, Advertise: f.advertise, Rates: f.rates, Engine: engine, EngineDir: f.engineDir,
 		SteadyAfter: f.steadyAfter, HealthyAfter: f.healthyAfter, Log: log,
 	}
 }
@@ -105,7 +113,7 @@ func startLocal(ctx context.Context, g *globals, f *localFlags, dir string) erro
 		return fmt.Errorf("find this program: %w", err)
 	}
 	info, started, err := localaws.Up(ctx, f.options(dir, g.logger()), func(o localaws.Options) *exec.Cmd {
-		args := []string{"local", "up", "--foreground", "--local-dir", o.Dir, "--engine", o.Engine, "--steady-after", o.SteadyAfter.String(), "--healthy-after", o.HealthyAfter.String()}
+		args := []string{"local", "up", "--foreground", "--local-dir", o.Dir, "--engine", cmp.Or(o.Engine, engineAuto), "--steady-after", o.SteadyAfter.String(), "--healthy-after", o.HealthyAfter.String()}
 		if o.Listen != "" {
 			args = append(args, "--listen", o.Listen)
 		}
@@ -131,7 +139,7 @@ func startLocal(ctx context.Context, g *globals, f *localFlags, dir string) erro
 		}
 	}
 	if g.output == "json" {
-		facts := map[string]any{"endpoint": info.Endpoint, "engine": info.Engine, "pid": info.PID, "dir": info.Dir, "started": started}
+		facts := map[string]any{"engineReason": info.EngineReason, "endpoint": info.Endpoint, "engine": info.Engine, "pid": info.PID, "dir": info.Dir, "started": started}
 		if f.ci {
 			facts["repository"], facts["remote"] = localci.In(info.Dir).Repository(), remote
 		}
@@ -142,6 +150,9 @@ func startLocal(ctx context.Context, g *globals, f *localFlags, dir string) erro
 		verb = "is up"
 	}
 	fmt.Fprintf(g.sys.Stdout, "local AWS %s on %s (engine: %s)\n", verb, info.Endpoint, info.Engine)
+	if started && info.EngineReason != "" {
+		fmt.Fprintf(g.sys.Stdout, "  engine: %s, because %s\n", info.Engine, strings.ReplaceAll(info.EngineReason, "\n", "\n  "))
+	}
 	if started {
 		fmt.Fprintln(g.sys.Stdout, "  next: medusa-deploy ship --target local\n  for AWS tools: eval \"$(medusa-deploy local env)\"")
 	}

@@ -33,6 +33,14 @@ func root(t *testing.T) string {
 // newStage makes a stage with the example app. It is closed at the end of the test, which fails when anything is left.
 func newStage(t *testing.T) *rehearsal.Stage {
 	t.Helper()
+	stage := openStage(t)
+	t.Cleanup(func() { closeStage(t, stage) })
+	return stage
+}
+
+// openStage makes a stage that its caller closes.
+func openStage(t *testing.T) *rehearsal.Stage {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("end-to-end tests are not short")
 	}
@@ -50,7 +58,6 @@ func newStage(t *testing.T) *rehearsal.Stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closeStage(t, stage) })
 	return stage
 }
 

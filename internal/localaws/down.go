@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/containerd"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/docker"
 )
 
 // killAfter is how long a server may take to stop: longer than its own limit.
@@ -36,6 +36,9 @@ func Reset(ctx context.Context, path string, log *slog.Logger) error {
 	}
 	defer turn.release()
 	if err := d.down(ctx, logger(log)); err != nil {
+		return err
+	}
+	if err := docker.Forget(ctx, path, logger(log)); err != nil {
 		return err
 	}
 	for _, path := range d.owned() {
@@ -78,8 +81,8 @@ func (d dir) down(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	// A server that stopped in order left nothing to do here.
-	if err := containerd.Teardown(ctx, string(d), log); err != nil {
-		return fmt.Errorf("clean up what local AWS left: %w", err)
+	if err := d.tearDown(ctx, log); err != nil {
+		return err
 	}
 	return removeIfThere(d.info())
 }

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/containerd"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/docker"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/simulated"
 )
 
@@ -22,27 +25,123 @@ type containers interface {
 	Shutdown(ctx context.Context) error
 }
 
-// preflight says what the machine lacks for the engine, before anything is changed.
-func preflight(o Options) (binaries string, err error) {
-	if o.Engine == EngineSimulated {
+// choice is the engine that serves, and where its programs are.
+type choice struct {
+	engine   string
+	reason   string // why it is not the built-in one, when nobody named it
+	binaries string // directory; empty: none, which only the built-in engine cannot do without
+}
+
+// choose takes the engine that the options name, or the first that can run here, before anything is changed. An engine
+// whose containers may still run after a crash comes first.
+func choose(ctx context.Context, o Options) (choice, error) {
+	switch name := o.Engine; {
+	case name == EngineSimulated:
+		return choice{engine: name}, nil
+	case name == EngineDocker:
+		return onDocker(ctx, o, nil)
+	case name == EngineContainerd:
+		return builtIn(o)
+	}
+	if info, crashed, err := dir(o.Dir).readInfo(); err == nil && crashed && info.Engine != EngineSimulated {
+		o.Engine = info.Engine
+		c, err := choose(ctx, o)
+		c.reason = info.EngineReason
+		return c, err
+	}
+	c, own := builtIn(o)
+	if own == nil || errors.Is(own, containerd.ErrNoBinaries) && namesBinaries(o) {
+		return c, own
+	}
+	return onDocker(ctx, o, own)
+}
+
+// onDocker takes Docker; because is why the built-in engine cannot run, or nil when Docker was asked for.
+func onDocker(ctx context.Context, o Options, because error) (choice, error) {
+	answer, err := docker.Preflight(ctx)
+	if because != nil && err != nil {
+		return choice{}, fmt.Errorf("nothing here can run containers:\n  the built-in engine: %s\n  Docker: %s", indent(because), indent(err))
+	}
+	c := choice{engine: EngineDocker}
+	if because != nil {
+		why, _, _ := strings.Cut(because.Error(), "\n") // the rest says what could be done about it
+		c.reason = fmt.Sprintf("%s, and the built-in one does not run here: %s", answer, strings.TrimPrefix(why, "cannot run containers here: "))
+	}
+	if err == nil {
+		c.binaries, err = buildKit(o)
+	}
+	return c, err
+}
+
+// namesBinaries says whether somebody said where the engine's programs are: to look elsewhere would be a surprise then.
+func namesBinaries(o Options) bool {
+	return o.EngineDir != "" || os.Getenv(containerd.BinariesVariable) != ""
+}
+
+// indent is an error's text below another one's.
+func indent(err error) string { return strings.ReplaceAll(err.Error(), "\n", "\n  ") }
+
+// builtIn is the engine whose programs come with this one.
+func builtIn(o Options) (choice, error) {
+	if err := containerd.Preflight(); err != nil {
+		return choice{}, err
+	}
+	binaries, err := containerd.FindBinaries(o.EngineDir)
+	return choice{engine: EngineContainerd, binaries: binaries}, err
+}
+
+// buildKit is the directory of BuildKit's programs for Docker to run; empty when there are none.
+func buildKit(o Options) (string, error) {
+	binaries, err := containerd.FindBuildKit(o.EngineDir)
+	if err != nil && !namesBinaries(o) {
+		o.Log.Info("Docker runs without a BuildKit of ours", "why", err)
 		return "", nil
 	}
-	if err := containerd.Preflight(); err != nil {
-		return "", err
-	}
-	return containerd.FindBinaries(o.EngineDir)
+	return binaries, err
 }
 
 // openEngine opens the engine; registry is HOST:PORT of /v2/.
-func openEngine(ctx context.Context, o Options, binaries, registry string) (containers, error) {
-	if o.Engine == EngineSimulated {
-		return imaginary{simulated.New(nil)}, nil
+func openEngine(ctx context.Context, o Options, c choice, registry string) (containers, error) {
+	if err := removeOthers(ctx, o, c); err != nil {
+		return nil, err
 	}
-	e, err := containerd.Open(ctx, containerd.Config{Dir: o.Dir, BinDir: binaries, Registry: registry, Log: o.Log})
+	switch c.engine {
+	case EngineSimulated:
+		return imaginary{simulated.New(nil)}, nil
+	case EngineDocker:
+		e, err := docker.Open(ctx, docker.Config{Dir: o.Dir, BinDir: c.binaries, Registry: registry, Log: o.Log})
+		if err != nil {
+			return nil, err
+		}
+		return e, nil
+	}
+	e, err := containerd.Open(ctx, containerd.Config{Dir: o.Dir, BinDir: c.binaries, Registry: registry, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+// removeOthers removes what a server that crashed left running on another engine.
+func removeOthers(ctx context.Context, o Options, c choice) error {
+	info, crashed, err := dir(o.Dir).readInfo()
+	if err != nil || !crashed || info.Engine == c.engine {
+		return err
+	}
+	return dir(o.Dir).tearDown(ctx, o.Log)
+}
+
+// tearDown removes what any engine of the directory left.
+func (d dir) tearDown(ctx context.Context, log *slog.Logger) error {
+	err := docker.Teardown(ctx, string(d), log)
+	// Without root nobody can have run the built-in engine, nor remove what it left.
+	if _, missing := os.Stat(d.engine()); os.Geteuid() == 0 || missing == nil {
+		err = errors.Join(err, containerd.Teardown(ctx, string(d), log))
+	}
+	if err != nil {
+		return fmt.Errorf("clean up what local AWS left: %w", err)
+	}
+	return nil
 }
 
 // imaginary is the simulated engine, which has nothing to shut down.
@@ -91,7 +190,10 @@ func stopContainer(ctx context.Context, e engine.Engine, id string, log *slog.Lo
 	}
 }
 
-// BecomeShim must be the first thing that a program does which calls Serve: the container engine starts that program anew
+// BecomeShim must be the first thing that a program does which calls Serve: the container engines start that program anew
 // to hand a container its secrets. It returns nil at once when the process is not started for that; after an error the
 // process must end. args are the process's own, the program first.
-func BecomeShim(args []string) error { return containerd.BecomeShim(args) }
+func BecomeShim(args []string) error {
+	docker.Become(args)
+	return containerd.BecomeShim(args)
+}

@@ -26,13 +26,14 @@ func (d dir) secretKey() string   { return d.path("secrets.key") } // what the s
 func (d dir) images() string      { return d.path("ecr") }
 func (d dir) events() string      { return d.path("logs") }
 func (d dir) engine() string      { return d.path("engine") } // package containerd's
+func (d dir) docker() string      { return d.path("docker") } // package docker's
 
 func (d dir) path(name string) string { return filepath.Join(string(d), name) }
 
 // owned is everything in the directory, in the order in which Reset removes it. What else is there is not ours.
 func (d dir) owned() []string {
 	return []string{
-		d.engine(), d.images(), d.events(), d.state(), d.secretKey(), d.info(), d.address(), d.credentials(), d.log(), d.log() + ".old",
+		d.engine(), d.docker(), d.images(), d.events(), d.state(), d.secretKey(), d.info(), d.address(), d.credentials(), d.log(), d.log() + ".old",
 		d.serverLock(), d.controlLock(),
 	}
 }

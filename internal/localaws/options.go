@@ -23,7 +23,8 @@ const (
 
 // The engines that Options.Engine can name.
 const (
-	EngineContainerd = "containerd" // real containers
+	EngineContainerd = "containerd" // real containers, by programs of its own: needs root on Linux
+	EngineDocker     = "docker"     // real containers, on a Docker Engine
 	EngineSimulated  = "simulated"  // none: for scale tests of the API alone
 )
 
@@ -43,7 +44,7 @@ type Options struct {
 	// forward, or a proxy. Every address that the server tells has it.
 	Advertise string
 	Rates     string       // RatesAWS, or empty: none. A call beyond them is answered ThrottlingException
-	Engine    string       // EngineContainerd when empty
+	Engine    string       // empty: the first of EngineContainerd and EngineDocker that can run here
 	EngineDir string       // of the engine's programs; empty: see containerd.FindBinaries
 	Log       *slog.Logger // nil: none
 	// SteadyAfter is how long a task must run to count when it has neither load balancer nor health check; 0: as on AWS.
@@ -68,11 +69,9 @@ func (o Options) complete() (Options, error) {
 		}
 	}
 	switch o.Engine {
-	case "":
-		o.Engine = EngineContainerd
-	case EngineContainerd, EngineSimulated:
+	case "", EngineContainerd, EngineDocker, EngineSimulated:
 	default:
-		return o, fmt.Errorf("there is no engine %q (known: %s, %s)", o.Engine, EngineContainerd, EngineSimulated)
+		return o, fmt.Errorf("there is no engine %q (known: %s, %s, %s)", o.Engine, EngineContainerd, EngineDocker, EngineSimulated)
 	}
 	if o.Rates != "" && o.Rates != RatesAWS {
 		return o, fmt.Errorf("there are no rates %q (known: %s)", o.Rates, RatesAWS)
@@ -120,7 +119,8 @@ type Info struct {
 	SecretAccessKey string    `json:"-"`                  // only in the file that its user alone can read
 	BuildKit        string    `json:"buildkit,omitempty"` // address of BuildKit's daemon; empty when the engine has none
 	Engine          string    `json:"engine"`
-	Rates           string    `json:"rates,omitempty"` // those that it enforces; empty: none
+	EngineReason    string    `json:"engineReason,omitempty"` // why it is not the built-in one, when nobody named it
+	Rates           string    `json:"rates,omitempty"`        // those that it enforces; empty: none
 	Dir             string    `json:"dir"`
 	Started         time.Time `json:"started"`
 }

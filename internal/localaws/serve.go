@@ -50,7 +50,7 @@ func serve(ctx context.Context, o Options, ready func(Info)) error {
 	if err != nil {
 		return err
 	}
-	binaries, err := preflight(o)
+	chosen, err := choose(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func serve(ctx context.Context, o Options, ready func(Info)) error {
 		return err
 	}
 	defer held.release()
-	s := &server{options: o, dir: d, binaries: binaries}
+	s := &server{options: o, dir: d, engine: chosen}
 	failed := s.start(ctx)
 	if failed == nil {
 		ready(s.info)
@@ -93,7 +93,7 @@ func (d dir) lockServer(ctx context.Context) (*lock, error) {
 type server struct {
 	options  Options
 	dir      dir
-	binaries string
+	engine   choice
 	info     Info
 	failures chan error // of what runs in the background
 	undo     []func(context.Context) error
@@ -129,7 +129,7 @@ func (s *server) start(ctx context.Context) error {
 	s.onStop(func(context.Context) error { return state.Close() })
 	listen := reachable(listener.Addr())
 	host := cmp.Or(s.options.Advertise, listen)
-	containers, err := openEngine(ctx, s.options, s.binaries, host)
+	containers, err := openEngine(ctx, s.options, s.engine, host)
 	if err != nil {
 		return s.dir.explain(err)
 	}
@@ -137,7 +137,7 @@ func (s *server) start(ctx context.Context) error {
 	s.info = Info{
 		PID: os.Getpid(), Endpoint: "http://" + host, Host: host, Listen: listen, Region: Region,
 		AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey,
-		BuildKit: containers.BuildKitAddress(), Engine: containers.Kind(), Rates: s.options.Rates, Dir: s.options.Dir, Started: time.Now().UTC(),
+		BuildKit: containers.BuildKitAddress(), Engine: containers.Kind(), EngineReason: s.engine.reason, Rates: s.options.Rates, Dir: s.options.Dir, Started: time.Now().UTC(),
 	}
 	p, err := assemble(s.options, s.info, keys, state, containers)
 	if err != nil {

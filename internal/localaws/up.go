@@ -81,7 +81,7 @@ func (d dir) running(ctx context.Context) (info Info, ok bool, err error) {
 // agrees says what of the options the running server has otherwise.
 func agrees(o Options, info Info) error {
 	const cure = "; stop it first: medusa-deploy local down"
-	if o.Engine != info.Engine {
+	if o.Engine != "" && o.Engine != info.Engine {
 		return fmt.Errorf("%w with the engine %s, not %s%s", ErrRunning, info.Engine, o.Engine, cure)
 	}
 	if o.Rates != "" && o.Rates != info.Rates {

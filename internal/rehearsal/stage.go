@@ -27,6 +27,7 @@ type Stage struct {
 	App       string    // work tree of the app
 	Echo      io.Writer // where the program's progress goes; nil: nowhere
 	Env       []string  // NAME=VALUE: added to the program's environment
+	As        *User     // whose the stage is; nil: this process's user
 	listen    string
 }
 
@@ -59,6 +60,7 @@ func (s *Stage) git(args ...string) error {
 	command := exec.Command("git", args...)
 	command.Dir = s.App
 	command.Env = s.environment()
+	s.As.run(command)
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, out)
 	}
@@ -73,6 +75,7 @@ func (s *Stage) Commit(subject string) (string, error) {
 	command := exec.Command("git", "rev-parse", "HEAD")
 	command.Dir = s.App
 	command.Env = s.environment()
+	s.As.run(command)
 	out, err := command.Output()
 	if err != nil {
 		return "", fmt.Errorf("git rev-parse: %w", err)
@@ -123,6 +126,7 @@ func (s *Stage) Command(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, s.Program, args...)
 	command.Dir = s.App
 	command.Env = append(s.environment(), s.Env...)
+	s.As.run(command)
 	return command
 }
 
@@ -252,9 +256,9 @@ func (s *Stage) LocalEnv(ctx context.Context) (map[string]string, error) {
 	return env, nil
 }
 
-// Close stops the local AWS and removes the stage.
+// Close stops the local AWS, forgets its state, some of which may be in Docker, and removes the stage.
 func (s *Stage) Close(ctx context.Context) error {
-	_, err := s.Must(ctx, "local", "down")
+	_, err := s.Must(ctx, "local", "reset")
 	if err != nil {
 		return err // its directory stays, for a look at what happened
 	}

@@ -22,21 +22,22 @@ func main() {
 	program := flag.String("program", "bin/medusa-deploy", "the medusa-deploy binary")
 	engine := flag.String("engine", "bin/engine", "the engine's binaries")
 	example := flag.String("example", "examples/hello", "the app to ship")
+	containers := flag.String("containers", "auto", "what runs the containers, as in local up --engine")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *program, *engine, *example); err != nil {
+	if err := run(ctx, *program, *engine, *example, *containers); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, program, engine, example string) (err error) {
+func run(ctx context.Context, program, engine, example, containers string) (err error) {
 	stage, err := rehearsal.New(program, engine, example)
 	if err != nil {
 		return err
 	}
-	show := &demo{Stage: stage}
+	show := &demo{Stage: stage, containers: containers}
 	defer func() { err = errors.Join(err, show.end(context.WithoutCancel(ctx))) }()
 	for _, act := range []func(context.Context) error{show.start, show.ship, show.shipUnderLoad, show.goBack} {
 		if err := act(ctx); err != nil {
@@ -48,6 +49,8 @@ func run(ctx context.Context, program, engine, example string) (err error) {
 
 type demo struct {
 	*rehearsal.Stage
+	containers    string // engine that was asked for
+	onDocker      bool
 	first, second string // commits
 }
 
@@ -66,7 +69,16 @@ func (d *demo) do(ctx context.Context, args ...string) error {
 
 func (d *demo) start(ctx context.Context) error {
 	d.say("a local AWS: an ECR and ECS on this machine, with real containers")
-	return d.do(ctx, "local", "up", "--listen", "127.0.0.1:0")
+	args := []string{"local", "up", "--listen", "127.0.0.1:0"}
+	if d.containers != "auto" {
+		args = append(args, "--engine", d.containers)
+	}
+	if err := d.do(ctx, args...); err != nil {
+		return err
+	}
+	status, err := d.Must(ctx, "local", "status")
+	d.onDocker = strings.Contains(status.Stdout, "engine: docker")
+	return err
 }
 
 func (d *demo) ship(ctx context.Context) error {
@@ -141,10 +153,19 @@ func (d *demo) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	const nothing = "no process, mount or interface of it is left"
+	told := nothing
+	if d.onDocker {
+		more, err := rehearsal.DockerLeftovers(ctx, "", d.State)
+		if err != nil {
+			return err
+		}
+		left, told = append(left, more...), nothing+", and nothing in Docker"
+	}
 	if len(left) > 0 {
 		return fmt.Errorf("something is left:\n%s", strings.Join(left, "\n"))
 	}
-	fmt.Println("no process, mount or interface of it is left")
+	fmt.Println(told)
 	return nil
 }
 

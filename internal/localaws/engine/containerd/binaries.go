@@ -22,15 +22,23 @@ func binaryNames() []string {
 	}
 }
 
+// BuildKitNames is what of `make engine`'s programs runs BuildKit alone.
+func BuildKitNames() []string { return []string{"runc", "buildkitd"} }
+
 // FindBinaries returns the absolute directory of the engine's binaries: explicit when it is not empty, else
 // $MEDUSA_DEPLOY_ENGINE_DIR, else engine/ beside the running program, else ../libexec/medusa-deploy from there. A place
 // that was named but is incomplete is an error, not a reason to look on.
-func FindBinaries(explicit string) (string, error) {
+func FindBinaries(explicit string) (string, error) { return find(explicit, binaryNames()) }
+
+// FindBuildKit is FindBinaries for who needs BuildKitNames alone.
+func FindBuildKit(explicit string) (string, error) { return find(explicit, BuildKitNames()) }
+
+func find(explicit string, names []string) (string, error) {
 	if explicit != "" {
-		return namedBinaries(explicit, "the engine directory")
+		return namedBinaries(explicit, "the engine directory", names)
 	}
 	if dir := os.Getenv(BinariesVariable); dir != "" {
-		return namedBinaries(dir, BinariesVariable)
+		return namedBinaries(dir, BinariesVariable, names)
 	}
 	exe, err := os.Executable()
 	if err != nil {
@@ -39,7 +47,7 @@ func FindBinaries(explicit string) (string, error) {
 	if real, err := filepath.EvalSymlinks(exe); err == nil {
 		exe = real
 	}
-	return firstComplete(defaultPlaces(exe))
+	return firstComplete(defaultPlaces(exe), names)
 }
 
 func defaultPlaces(exe string) []string {
@@ -47,10 +55,10 @@ func defaultPlaces(exe string) []string {
 	return []string{filepath.Join(here, "engine"), filepath.Join(filepath.Dir(here), "libexec", "medusa-deploy")}
 }
 
-func firstComplete(places []string) (string, error) {
+func firstComplete(places, names []string) (string, error) {
 	var looked []string
 	for _, dir := range places {
-		missing := missingBinaries(dir)
+		missing := missingBinaries(dir, names)
 		if len(missing) == 0 {
 			return dir, nil
 		}
@@ -60,21 +68,21 @@ func firstComplete(places []string) (string, error) {
 		ErrNoBinaries, strings.Join(looked, " and "), BinariesVariable)
 }
 
-func namedBinaries(dir, source string) (string, error) {
+func namedBinaries(dir, source string, names []string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", source, err)
 	}
-	if missing := missingBinaries(abs); len(missing) > 0 {
+	if missing := missingBinaries(abs, names); len(missing) > 0 {
 		return "", fmt.Errorf("%w: %s names %s, which lacks %s; build it with `make engine`",
 			ErrNoBinaries, source, abs, strings.Join(missing, ", "))
 	}
 	return abs, nil
 }
 
-func missingBinaries(dir string) []string {
+func missingBinaries(dir string, names []string) []string {
 	var missing []string
-	for _, name := range binaryNames() {
+	for _, name := range names {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
 			missing = append(missing, name)

@@ -31,6 +31,12 @@ func fakeBinaries(t *testing.T, dir string, without ...string) string {
 func TestFindBinaries(t *testing.T) {
 	whole := fakeBinaries(t, t.TempDir())
 	part := fakeBinaries(t, t.TempDir(), "runc", "cni/bridge")
+	if got, err := FindBuildKit(fakeBinaries(t, t.TempDir(), "containerd", "cni/bridge")); err != nil {
+		t.Errorf("BuildKit alone: %q, %v", got, err)
+	}
+	if _, err := FindBuildKit(part); !errors.Is(err, ErrNoBinaries) {
+		t.Errorf("BuildKit without runc: %v", err)
+	}
 	for _, c := range []struct {
 		name, explicit, variable string
 		want                     string
@@ -64,11 +70,11 @@ func TestDefaultPlaces(t *testing.T) {
 	beside := t.TempDir()
 	exe := filepath.Join(beside, "bin", "medusa-deploy")
 	libexec := fakeBinaries(t, filepath.Join(beside, "libexec", "medusa-deploy"))
-	if got, err := firstComplete(defaultPlaces(exe)); err != nil || got != libexec {
+	if got, err := firstComplete(defaultPlaces(exe), binaryNames()); err != nil || got != libexec {
 		t.Errorf("= %q, %v; want %q", got, err, libexec)
 	}
 	near := fakeBinaries(t, filepath.Join(beside, "bin", "engine"))
-	if got, err := firstComplete(defaultPlaces(exe)); err != nil || got != near {
+	if got, err := firstComplete(defaultPlaces(exe), binaryNames()); err != nil || got != near {
 		t.Errorf("= %q, %v; want %q", got, err, near)
 	}
 }

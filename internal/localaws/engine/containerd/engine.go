@@ -64,7 +64,7 @@ func Open(ctx context.Context, config Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if missing := missingBinaries(config.BinDir); len(missing) > 0 {
+	if missing := missingBinaries(config.BinDir, binaryNames()); len(missing) > 0 {
 		return nil, fmt.Errorf("%w: %s lacks %v; build it with `make engine`", ErrNoBinaries, config.BinDir, missing)
 	}
 	if err := l.create(); err != nil {

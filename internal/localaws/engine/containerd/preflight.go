@@ -34,7 +34,7 @@ func neededCapabilities() []capability {
 	}
 }
 
-const preflightCure = "run with sudo, or use `--engine simulated` when only the API is needed"
+const preflightCure = "run with sudo; or use `--engine docker`, or `--engine simulated` when only the API is needed"
 
 // Preflight reports what this process lacks to run containers, all of it at once, and the cure. It changes nothing.
 func Preflight() error {
@@ -59,7 +59,7 @@ func judge(uid int, status string, cgroups bool) error {
 	if len(lacks) == 0 {
 		return nil
 	}
-	return fmt.Errorf("cannot run containers here: missing %s; %s", strings.Join(lacks, ", "), preflightCure)
+	return fmt.Errorf("cannot run containers here: missing %s\n  %s", strings.Join(lacks, ", "), preflightCure)
 }
 
 // missingCapabilities reads CapEff of /proc/PID/status (proc(5)); an unreadable one lacks everything.

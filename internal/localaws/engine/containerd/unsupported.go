@@ -11,7 +11,7 @@ import (
 )
 
 // errUnsupported is the one answer on other systems than Linux.
-var errUnsupported = errors.New("containers need Linux: run in a Linux virtual machine, or use `--engine simulated` when only the API is needed")
+var errUnsupported = errors.New("the built-in engine needs Linux\n  use `--engine docker`, or `--engine simulated` when only the API is needed")
 
 // Engine runs containers; on this system there is none, and Open says so.
 type Engine struct{ engine.Engine }

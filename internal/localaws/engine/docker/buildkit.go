@@ -35,10 +35,8 @@ const (
 // openBuildKit leaves BuildKit running in a container on the host's network, where it reaches local ECR as everybody does.
 // Where it cannot, which is not where the containers' daemon is apart, or its programs are missing, there is none.
 func (e *Engine) openBuildKit(ctx context.Context) error {
-	programs := map[string]string{"buildkitd": "", "buildctl": "", "runc": ""}
-	for name := range programs {
-		programs[name] = filepath.Join(e.config.BinDir, name)
-		if info, err := os.Stat(programs[name]); e.config.BinDir == "" || err != nil || !info.Mode().IsRegular() {
+	for _, name := range []string{"buildkitd", "runc"} { // containerd.BuildKitNames
+		if !e.hasProgram(name) {
 			e.log.InfoContext(ctx, "no BuildKit: a program is missing", "program", name, "dir", e.config.BinDir)
 			return nil
 		}
@@ -50,7 +48,7 @@ func (e *Engine) openBuildKit(ctx context.Context) error {
 	if err := os.MkdirAll(e.place.socketDir(), 0o700); err != nil {
 		return err
 	}
-	image, err := e.ensureBuildKitImage(ctx, programs)
+	image, err := e.ensureBuildKitImage(ctx)
 	if err != nil {
 		return err
 	}
@@ -58,6 +56,12 @@ func (e *Engine) openBuildKit(ctx context.Context) error {
 		return fmt.Errorf("start BuildKit: %w", err)
 	}
 	return nil
+}
+
+// hasProgram says whether one of the engine's programs is there.
+func (e *Engine) hasProgram(name string) bool {
+	info, err := os.Stat(filepath.Join(e.config.BinDir, name))
+	return e.config.BinDir != "" && err == nil && info.Mode().IsRegular()
 }
 
 func buildkitCommand() []string { return []string{"/usr/bin/buildkitd", "--config", buildkitConfig} }
@@ -69,15 +73,17 @@ func certificates() []string {
 
 // ensureBuildKitImage makes BuildKit's image of the same programs that the built-in engine runs, so that both build the
 // same digests. Its name says which programs those were, by their size and time.
-func (e *Engine) ensureBuildKitImage(ctx context.Context, programs map[string]string) (string, error) {
+func (e *Engine) ensureBuildKitImage(ctx context.Context) (string, error) {
 	files := []archived{
 		{name: "tmp", mode: 0o1777, dir: true},
 		{name: "run", mode: 0o755, dir: true},
 		{name: "etc/buildkit", mode: 0o755, dir: true},
 		{name: "var/lib/buildkit", mode: 0o700, dir: true},
 	}
-	for _, name := range []string{"buildkitd", "buildctl", "runc"} {
-		files = append(files, archived{name: "usr/bin/" + name, file: programs[name], mode: 0o755})
+	for _, name := range []string{"buildkitd", "runc", "buildctl"} { // the last is what docker-container:// calls
+		if e.hasProgram(name) {
+			files = append(files, archived{name: "usr/bin/" + name, file: filepath.Join(e.config.BinDir, name), mode: 0o755})
+		}
 	}
 	for _, file := range certificates() {
 		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
@@ -211,6 +217,9 @@ func (e *Engine) awaitBuildKit(ctx context.Context, patience time.Duration) erro
 	defer cancel()
 	path := filepath.Join(e.place.socketDir(), buildkitSocket)
 	if len(path) > maxSocketPath {
+		if !e.hasProgram("buildctl") {
+			return fmt.Errorf("the path %s is too long for a socket\n  name a shorter state directory", path)
+		}
 		e.buildkit = "docker-container://" + e.place.buildkitName()
 		return nil
 	}

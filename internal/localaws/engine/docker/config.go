@@ -19,7 +19,7 @@ import (
 type Config struct {
 	// Dir is the state directory of local AWS. The engine uses Dir/docker.
 	Dir string
-	// BinDir holds buildkitd, buildctl and runc as `make engine` builds them. Without them there is no BuildKit.
+	// BinDir holds buildkitd and runc as `make engine` builds them. Without them there is no BuildKit.
 	BinDir string
 	// Registry is HOST:PORT of local ECR, which BuildKit is allowed to reach over plain HTTP.
 	Registry string
@@ -58,6 +58,9 @@ func newPlace(dir string) (place, error) {
 
 // daemonFile remembers the daemon, for whoever cleans up.
 func (p place) daemonFile() string { return filepath.Join(p.dir, "daemon") }
+
+// openFile is there while an engine is open, and after it crashed.
+func (p place) openFile() string { return filepath.Join(p.dir, "open") }
 
 // socketDir is where BuildKit's container puts its socket.
 func (p place) socketDir() string { return filepath.Join(p.dir, "run") }

@@ -72,8 +72,10 @@ func (e *Engine) open(ctx context.Context) error {
 		return err
 	}
 	// Written first: what is made from here on must be found by whoever cleans up.
-	if err := os.WriteFile(e.place.daemonFile(), []byte(e.api.DaemonHost()+"\n"), 0o600); err != nil {
-		return err
+	for _, file := range []string{e.place.daemonFile(), e.place.openFile()} {
+		if err := os.WriteFile(file, []byte(e.api.DaemonHost()+"\n"), 0o600); err != nil {
+			return err
+		}
 	}
 	if err := e.sweep(ctx); err != nil {
 		return err

@@ -61,21 +61,25 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 // Teardown does what Shutdown does with no engine at hand, after a crash or kill of local AWS. It may be repeated.
 // Where no engine ever was it does nothing.
 func Teardown(ctx context.Context, dir string, log *slog.Logger) error {
-	return remembered(ctx, dir, log, teardown)
-}
-
-// Forget removes the images and the build cache that an engine kept. Call it after Teardown.
-func Forget(ctx context.Context, dir string, log *slog.Logger) error {
-	return remembered(ctx, dir, log, forget)
-}
-
-// remembered does something with the daemon that the engine of a directory used.
-func remembered(ctx context.Context, dir string, log *slog.Logger, do func(context.Context, *client.Client, place) error) error {
 	p, err := newPlace(dir)
 	if err != nil {
 		return err
 	}
-	host, err := os.ReadFile(p.daemonFile())
+	return remembered(ctx, p, p.openFile(), log, teardown)
+}
+
+// Forget removes the images and the build cache that an engine kept. Call it after Teardown.
+func Forget(ctx context.Context, dir string, log *slog.Logger) error {
+	p, err := newPlace(dir)
+	if err != nil {
+		return err
+	}
+	return remembered(ctx, p, p.daemonFile(), log, forget)
+}
+
+// remembered does something with the daemon that a file of the directory names; nothing without the file.
+func remembered(ctx context.Context, p place, file string, log *slog.Logger, do func(context.Context, *client.Client, place) error) error {
+	host, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -84,7 +88,7 @@ func remembered(ctx context.Context, dir string, log *slog.Logger, do func(conte
 	}
 	api, _, err := connect(ctx, strings.TrimSpace(string(host)))
 	if err != nil {
-		return fmt.Errorf("remove what local AWS has in Docker: %w\n  if that Docker is gone for good: rm %s", err, p.daemonFile())
+		return fmt.Errorf("remove what local AWS has in Docker: %w\n  if that Docker is gone for good: rm -r %s", err, p.dir)
 	}
 	Config{Log: log}.logger().DebugContext(ctx, "removing what local AWS has in Docker", "host", api.DaemonHost())
 	return errors.Join(do(ctx, api, p), api.Close())
@@ -108,7 +112,10 @@ func teardown(ctx context.Context, api *client.Client, p place) error {
 			return err
 		}
 	}
-	return errors.Join(removeVolume(ctx, api, p.programVolume()), os.RemoveAll(p.socketDir()))
+	if err := errors.Join(removeVolume(ctx, api, p.programVolume()), os.RemoveAll(p.socketDir())); err != nil {
+		return err
+	}
+	return os.RemoveAll(p.openFile())
 }
 
 func removeVolume(ctx context.Context, api *client.Client, name string) error {
