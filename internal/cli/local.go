@@ -139,7 +139,10 @@ func startLocal(ctx context.Context, g *globals, f *localFlags, dir string) erro
 		}
 	}
 	if g.output == "json" {
-		facts := map[string]any{"engineReason": info.EngineReason, "endpoint": info.Endpoint, "engine": info.Engine, "pid": info.PID, "dir": info.Dir, "started": started}
+		facts := map[string]any{"endpoint": info.Endpoint, "engine": info.Engine, "pid": info.PID, "dir": info.Dir, "started": started}
+		if info.EngineReason != "" {
+			facts["engineReason"] = info.EngineReason
+		}
 		if f.ci {
 			facts["repository"], facts["remote"] = localci.In(info.Dir).Repository(), remote
 		}

@@ -35,12 +35,12 @@ type choice struct {
 // choose takes the engine that the options name, or the first that can run here, before anything is changed. An engine
 // whose containers may still run after a crash comes first.
 func choose(ctx context.Context, o Options) (choice, error) {
-	switch name := o.Engine; {
-	case name == EngineSimulated:
-		return choice{engine: name}, nil
-	case name == EngineDocker:
+	switch o.Engine {
+	case EngineSimulated:
+		return choice{engine: EngineSimulated}, nil
+	case EngineDocker:
 		return onDocker(ctx, o, nil)
-	case name == EngineContainerd:
+	case EngineContainerd:
 		return builtIn(o)
 	}
 	if info, crashed, err := dir(o.Dir).readInfo(); err == nil && crashed && info.Engine != EngineSimulated {

@@ -28,6 +28,8 @@ type Dockerd struct {
 	Host    string // DOCKER_HOST
 	Gateway string // the host's address as its containers see it
 
+	program string
+	group   string
 	bridge  string // interface, and name of the cgroup
 	command *exec.Cmd
 	done    chan struct{} // closed when the daemon has ended
@@ -54,7 +56,7 @@ func StartDockerd(ctx context.Context, group string) (*Dockerd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for dockerd: %w", err)
 	}
-	d := &Dockerd{Dir: dir, Host: "unix://" + filepath.Join(dir, "docker.sock"), done: make(chan struct{})}
+	d := &Dockerd{Dir: dir, Host: "unix://" + filepath.Join(dir, "docker.sock")}
 	if err := d.start(ctx, program, group); err != nil {
 		return nil, errors.Join(err, d.Stop())
 	}
@@ -73,13 +75,23 @@ func (d *Dockerd) start(ctx context.Context, program, group string) error {
 	if err != nil {
 		return err
 	}
-	d.Gateway = gateway
-	output, err := os.Create(d.log())
+	d.Gateway, d.program, d.group = gateway, program, group
+	return d.Restart(ctx)
+}
+
+// Restart starts the daemon again after Kill, on what it left, and waits until it answers.
+func (d *Dockerd) Restart(ctx context.Context) error {
+	// Its containerd died with it. Where nobody reaps orphans it stays as a zombie, which dockerd takes for alive.
+	if err := os.RemoveAll(filepath.Join(d.Dir, "exec", "containerd", "containerd.pid")); err != nil {
+		return fmt.Errorf("start dockerd again: %w", err)
+	}
+	output, err := os.OpenFile(d.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("make dockerd's log: %w", err)
 	}
 	defer output.Close()
-	d.command = exec.Command(program, d.arguments(group)...)
+	d.done = make(chan struct{})
+	d.command = exec.Command(d.program, d.arguments(d.group)...)
 	d.command.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + d.Dir, "TMPDIR=" + d.Dir}
 	d.command.Stdout, d.command.Stderr = output, output
 	d.command.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an interrupt is for its user, who stops it in order
@@ -87,7 +99,7 @@ func (d *Dockerd) start(ctx context.Context, program, group string) error {
 		d.command = nil
 		return fmt.Errorf("start dockerd: %w", err)
 	}
-	go func() { _ = d.command.Wait(); close(d.done) }() // how it ended is in its log
+	go func(command *exec.Cmd, done chan struct{}) { _ = command.Wait(); close(done) }(d.command, d.done) // how it ended is in its log
 	return d.answers(ctx)
 }
 

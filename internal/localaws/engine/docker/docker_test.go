@@ -77,7 +77,11 @@ type stage struct {
 
 func newStage(t *testing.T, apart bool) *stage {
 	t.Helper()
-	d := needDocker(t)
+	return stageOn(t, needDocker(t), apart)
+}
+
+func stageOn(t *testing.T, d *rehearsal.Dockerd, apart bool) *stage {
+	t.Helper()
 	task, err := program()
 	if err != nil {
 		t.Fatal(err)
@@ -149,4 +153,11 @@ func noPrivileged() string {
 
 func TestEngine(t *testing.T) {
 	enginetest.Run(t, func(t *testing.T) *enginetest.Stage { return newStage(t, false).shared() })
+}
+
+// TestApart is for a daemon in a virtual machine: tasks are reached through published ports, and images are handed over.
+// What such a machine does otherwise is not tested.
+func TestApart(t *testing.T) {
+	open := func(t *testing.T) *enginetest.Stage { return newStage(t, true).shared() }
+	enginetest.Run(t, open, "Serve", "Idempotence", "Pull", "PullWithPassword", "Adopt")
 }

@@ -69,12 +69,15 @@ func images(ctx context.Context, api *client.Client, p place) ([]image.Summary, 
 // removeImage removes the names by which an engine knows an image, and with the last name the image. Names that others
 // gave it stay, and so does an image that a container uses.
 func removeImage(ctx context.Context, api *client.Client, p place, img image.Summary) error {
-	own := slices.DeleteFunc(slices.Clone(img.RepoTags), func(tag string) bool { return !strings.HasPrefix(tag, p.imageRepository()+":") })
-	digests := slices.DeleteFunc(slices.Clone(img.RepoDigests), func(ref string) bool { return !strings.HasPrefix(ref, "127.0.0.1:") })
-	if len(own) < len(img.RepoTags) { // somebody else wants it
-		digests = nil
+	out, err := api.ImageInspect(ctx, img.ID) // the list has only the names that were asked for
+	if there, err := found(err); err != nil || !there {
+		return err
 	}
-	for _, ref := range slices.Concat(digests, own) {
+	for _, ref := range slices.Concat(out.RepoDigests, out.RepoTags) {
+		pulled := strings.HasPrefix(ref, "127.0.0.1:") && strings.Contains(ref, "@")
+		if !pulled && !strings.HasPrefix(ref, p.imageRepository()+":") {
+			continue // somebody else's
+		}
 		_, err := api.ImageRemove(ctx, ref, client.ImageRemoveOptions{PruneChildren: true})
 		if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) {
 			return fmt.Errorf("remove image %s: %w", ref, err)

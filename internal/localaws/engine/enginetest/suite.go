@@ -4,13 +4,16 @@
 // It knows engines by their interface alone.
 package enginetest
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // Opener opens an engine for one test, in a place of its own, and has it shut down at the test's end.
 type Opener func(*testing.T) *Stage
 
-// Run holds an engine to the contract of engine.Engine.
-func Run(t *testing.T, open Opener) {
+// Run holds an engine to the contract of engine.Engine: in all tests, or in those that are named.
+func Run(t *testing.T, open Opener, only ...string) {
 	for _, one := range []struct {
 		name string
 		test func(*testing.T, Opener)
@@ -32,6 +35,9 @@ func Run(t *testing.T, open Opener) {
 		{"Build", testBuild},
 		{"WayOfATask", testWayOfATask},
 	} {
+		if len(only) > 0 && !slices.Contains(only, one.name) {
+			continue
+		}
 		t.Run(one.name, func(t *testing.T) { one.test(t, open) })
 	}
 }
