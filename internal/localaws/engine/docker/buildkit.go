@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
@@ -52,51 +50,44 @@ func (e *Engine) openBuildKit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	address := "unix://" + e.buildkitSocket()
+	if len(e.buildkitSocket()) > maxSocketPath {
+		if !e.hasProgram("buildctl") {
+			return fmt.Errorf("the path %s is too long for a socket\n  name a shorter state directory", e.buildkitSocket())
+		}
+		address = "docker-container://" + e.place.buildkitName()
+	}
 	if err := e.ensureBuildKit(ctx, image); err != nil {
 		return fmt.Errorf("start BuildKit: %w", err)
 	}
+	e.buildkit = address
+	e.tasks.Go(func() { e.superviseBuildKit(image) })
 	return nil
 }
 
-// hasProgram says whether one of the engine's programs is there.
-func (e *Engine) hasProgram(name string) bool {
-	info, err := os.Stat(filepath.Join(e.config.BinDir, name))
-	return e.config.BinDir != "" && err == nil && info.Mode().IsRegular()
-}
+func (e *Engine) buildkitSocket() string { return filepath.Join(e.place.socketDir(), buildkitSocket) }
 
-func buildkitCommand() []string { return []string{"/usr/bin/buildkitd", "--config", buildkitConfig} }
-
-// certificates are where distributions of Linux keep the certificates of the authorities that they trust.
-func certificates() []string {
-	return []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"}
-}
-
-// ensureBuildKitImage makes BuildKit's image of the same programs that the built-in engine runs, so that both build the
-// same digests. Its name says which programs those were, by their size and time.
-func (e *Engine) ensureBuildKitImage(ctx context.Context) (string, error) {
-	files := []archived{
-		{name: "tmp", mode: 0o1777, dir: true},
-		{name: "run", mode: 0o755, dir: true},
-		{name: "etc/buildkit", mode: 0o755, dir: true},
-		{name: "var/lib/buildkit", mode: 0o700, dir: true},
-	}
-	for _, name := range []string{"buildkitd", "runc", "buildctl"} { // the last is what docker-container:// calls
-		if e.hasProgram(name) {
-			files = append(files, archived{name: "usr/bin/" + name, file: filepath.Join(e.config.BinDir, name), mode: 0o755})
+// superviseBuildKit starts BuildKit again when it ends, as with the Docker Engine, until the engine is closed.
+func (e *Engine) superviseBuildKit(image string) {
+	retry := time.NewTicker(retryInterval)
+	defer retry.Stop()
+	for {
+		err := e.awaitStop(e.life, e.place.buildkitName())
+		if e.life.Err() != nil {
+			return
+		}
+		if there, lost := found(err); lost == nil { // else Docker does not answer
+			e.log.Warn("BuildKit ended; starting it again", "removed", !there)
+			if err := e.ensureBuildKit(e.life, image); err != nil && e.life.Err() == nil {
+				e.log.Error("cannot start BuildKit again", "error", err)
+			}
+		}
+		select {
+		case <-e.life.Done():
+			return
+		case <-retry.C:
 		}
 	}
-	for _, file := range certificates() {
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
-			files = append(files, archived{name: "etc/ssl/certs/ca-certificates.crt", file: file, mode: 0o644})
-			break
-		}
-	}
-	identity, err := identify(files)
-	if err != nil {
-		return "", err
-	}
-	image := buildkitRepository + ":" + identity
-	return image, e.ensureImage(ctx, image, `ENTRYPOINT ["`+strings.Join(buildkitCommand(), `", "`)+`"]`, func() io.ReadCloser { return archive(files...) })
 }
 
 // buildkitSettings are buildkitd's. RUN uses the host's network: a build needs what the developer's machine can reach.
@@ -173,7 +164,7 @@ func (e *Engine) startBuildKit(ctx context.Context, image, settings string, priv
 		Labels: map[string]string{labelEngine: e.place.tag, labelHelper: "true", labelConfig: settings},
 	}
 	host := &container.HostConfig{
-		NetworkMode: "host", Privileged: privileged,
+		NetworkMode: "host", Privileged: privileged, UsernsMode: "host",
 		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "8m", "max-file": "1"}},
 		Mounts: []mount.Mount{
 			{Type: mount.TypeVolume, Source: e.place.cacheVolume(), Target: "/var/lib/buildkit"},
@@ -210,18 +201,13 @@ func proxies() []string {
 	})
 }
 
-// awaitBuildKit waits until BuildKit answers, and then knows its address: the socket, or the way of the docker command where
-// the socket's path is too long or the socket does not reach this process.
+// awaitBuildKit waits until BuildKit answers. Where its socket's path is too long to be asked, running is good enough.
 func (e *Engine) awaitBuildKit(ctx context.Context, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	path := filepath.Join(e.place.socketDir(), buildkitSocket)
+	path := e.buildkitSocket()
 	if len(path) > maxSocketPath {
-		if !e.hasProgram("buildctl") {
-			return fmt.Errorf("the path %s is too long for a socket\n  name a shorter state directory", path)
-		}
-		e.buildkit = "docker-container://" + e.place.buildkitName()
-		return nil
+		return e.stillRuns(ctx, e.place.buildkitName())
 	}
 	conn, err := grpc.NewClient("passthrough:///buildkit", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
@@ -236,7 +222,6 @@ func (e *Engine) awaitBuildKit(ctx context.Context, patience time.Duration) erro
 	for {
 		conn.ResetConnectBackoff() // it listens soon, and a wait between tries would be longer
 		if _, err = grpc_health_v1.NewHealthClient(conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{}); err == nil {
-			e.buildkit = "unix://" + path
 			return nil
 		}
 		if err := e.stillRuns(ctx, e.place.buildkitName()); err != nil {
@@ -248,27 +233,4 @@ func (e *Engine) awaitBuildKit(ctx context.Context, patience time.Duration) erro
 		case <-tick.C:
 		}
 	}
-}
-
-// lastWords are the end of a helper's log.
-func (e *Engine) lastWords(ctx context.Context, name string) string {
-	stream, err := e.api.ContainerLogs(ctx, name, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: "3"})
-	if err != nil {
-		return err.Error()
-	}
-	defer func() { _ = stream.Close() }()
-	var words tail
-	if _, err := stdcopy.StdCopy(&words, &words, stream); err != nil {
-		return err.Error()
-	}
-	return strings.TrimSpace(words.String())
-}
-
-// stillRuns says whether a container that should run for ever has ended.
-func (e *Engine) stillRuns(ctx context.Context, name string) error {
-	out, err := e.api.ContainerInspect(ctx, name, client.ContainerInspectOptions{})
-	if err == nil && !out.Container.State.Running {
-		return fmt.Errorf("it ended with exit code %d", out.Container.State.ExitCode)
-	}
-	return err
 }

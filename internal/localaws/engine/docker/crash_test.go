@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -85,6 +86,32 @@ func TestDaemonKilled(t *testing.T) {
 	if exit, _ := shared.Output(t, "web"); exit.Code != 3 {
 		t.Errorf("exit = %+v", exit)
 	}
+}
+
+// BuildKit that ends is started again.
+func TestBuildKitIsSupervised(t *testing.T) {
+	s := newStage(t, false)
+	if s.BuildKitAddress() == "" {
+		t.Skip("no BuildKit: run `make engine`")
+	}
+	name := cli(t, s, "ps", "--filter", "label=medusa-deploy.helper", "--format", "{{.Names}}")
+	first := cli(t, s, "inspect", "--format", "{{.Id}}", name)
+	cli(t, s, "kill", name)
+	ctx := enginetest.Within(t)
+	for {
+		if now := cli(t, s, "ps", "--no-trunc", "--filter", "label=medusa-deploy.helper", "--format", "{{.ID}}"); now != "" && now != first {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal("BuildKit was not started again")
+		case <-time.After(20 * time.Millisecond): // until the next look
+		}
+	}
+	hub := enginetest.NewHub(t)
+	shared := s.shared()
+	shared.Reopen(t, hub.Host)
+	shared.BuildApp(t, hub.Host+"/built:latest")
 }
 
 // A container that a crash left created and not started is no container, and is gone with the next engine.

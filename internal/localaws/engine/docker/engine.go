@@ -28,8 +28,9 @@ type Engine struct {
 	apart  bool
 	keys   *locker.Locker // one writer a sandbox, a container, an image
 
-	life context.Context // ends with Close
-	end  context.CancelFunc
+	life  context.Context // ends with Close
+	end   context.CancelFunc
+	tasks sync.WaitGroup // what runs until life ends
 
 	pause    string // name of the image whose container holds a task's network
 	buildkit string // address; empty: none
@@ -96,6 +97,7 @@ func (e *Engine) BuildKitAddress() string { return e.buildkit }
 // return.
 func (e *Engine) Close() error {
 	e.end()
+	e.tasks.Wait()
 	return e.api.Close()
 }
 

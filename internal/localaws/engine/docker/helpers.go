@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/client"
 )
 
@@ -71,4 +73,27 @@ func removeHelpers(ctx context.Context, api *client.Client, repository string) e
 		}
 	}
 	return nil
+}
+
+// lastWords are the end of a helper's log.
+func (e *Engine) lastWords(ctx context.Context, name string) string {
+	stream, err := e.api.ContainerLogs(ctx, name, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: "3"})
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = stream.Close() }()
+	var words tail
+	if _, err := stdcopy.StdCopy(&words, &words, stream); err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(words.String())
+}
+
+// stillRuns says whether a container that should run for ever has ended.
+func (e *Engine) stillRuns(ctx context.Context, name string) error {
+	out, err := e.api.ContainerInspect(ctx, name, client.ContainerInspectOptions{})
+	if err == nil && !out.Container.State.Running {
+		return fmt.Errorf("it ended with exit code %d", out.Container.State.ExitCode)
+	}
+	return err
 }

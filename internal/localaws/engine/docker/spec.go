@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,13 +31,18 @@ func (e *Engine) containerConfig(ctx context.Context, spec engine.ContainerSpec,
 	if err != nil {
 		return nil, nil, err
 	}
+	all := maps.Clone(spec.Labels)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, map[string]string{
+		labelEngine: e.place.tag, labelSandbox: spec.Sandbox, labelContainer: spec.ID, labelName: spec.Name, labelImage: spec.Image,
+		labelLabels: string(labels), // what of all is the spec's, and not the image's
+	})
 	config := &container.Config{
 		Image: img.id, Entrypoint: spec.Entrypoint, Cmd: spec.Command, Env: spec.Env, WorkingDir: spec.WorkingDir, User: spec.User,
-		StopSignal: spec.StopSignal,
-		Labels: map[string]string{
-			labelEngine: e.place.tag, labelSandbox: spec.Sandbox, labelContainer: spec.ID, labelName: spec.Name, labelImage: spec.Image,
-			labelLabels: string(labels),
-		},
+		StopSignal:  spec.StopSignal,
+		Labels:      all,
 		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}}, // Amazon ECS ignores that of the image
 	}
 	host := &container.HostConfig{

@@ -55,6 +55,7 @@ func (e *Engine) sweep(ctx context.Context) error {
 // closed afterwards, also when it fails.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.end() // what waits for containers has nothing more to wait for
+	e.tasks.Wait()
 	return errors.Join(teardown(ctx, e.api, e.place), e.api.Close())
 }
 
