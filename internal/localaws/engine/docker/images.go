@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/containerd/errdefs"
-	"github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/client"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -26,7 +25,8 @@ type localImage struct {
 	id       string
 	manifest string // digest
 	variant  ocispec.Platform
-	config   v1.DockerOCIImageConfig
+	// What it runs, unless a container definition says otherwise.
+	entrypoint, command []string
 }
 
 func (l localImage) platform() ocispec.Platform { return l.variant }
@@ -43,7 +43,7 @@ func (e *Engine) localImage(ctx context.Context, ref string) (localImage, error)
 	}
 	l := localImage{id: out.ID, variant: ocispec.Platform{OS: out.Os, Architecture: out.Architecture, Variant: out.Variant}}
 	if out.Config != nil {
-		l.config = *out.Config
+		l.entrypoint, l.command = out.Config.Entrypoint, out.Config.Cmd
 	}
 	for _, known := range slices.Concat(out.RepoDigests, out.RepoTags) {
 		if _, digest, ok := strings.Cut(known, "@"); ok {

@@ -73,7 +73,7 @@ func (e *Engine) containerConfig(ctx context.Context, spec engine.ContainerSpec,
 
 // processArgs joins entrypoint and command as Docker does: a new entrypoint discards the image's command.
 func processArgs(spec engine.ContainerSpec, img localImage) []string {
-	entrypoint, command := img.config.Entrypoint, img.config.Cmd
+	entrypoint, command := img.entrypoint, img.command
 	if len(spec.Entrypoint) > 0 {
 		entrypoint, command = spec.Entrypoint, nil
 	}
