@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests use and a machine may lack: git, the AWS CLI, shellcheck, GitHub's gh, skopeo,
-# and docker and its daemon, from Debian's packages.
+# and docker and its daemon, from Debian's packages; with the argument medusa also what the real shop needs.
 set -eu
 
 missing=""
@@ -10,6 +10,12 @@ command -v shellcheck >/dev/null || missing="$missing shellcheck"
 command -v gh >/dev/null || missing="$missing gh"
 command -v skopeo >/dev/null || missing="$missing skopeo"
 command -v docker >/dev/null && command -v dockerd >/dev/null || missing="$missing docker.io"
+if test "${1-}" = medusa; then # the shop's base image and databases
+	command -v mmdebstrap >/dev/null || missing="$missing mmdebstrap"
+	command -v npm >/dev/null || missing="$missing npm"
+	command -v redis-server >/dev/null || missing="$missing redis-server"
+	test -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" || missing="$missing postgresql"
+fi
 test -z "$missing" && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 	echo "the tests need:$missing; install them and run this again" >&2

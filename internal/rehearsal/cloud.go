@@ -154,6 +154,26 @@ func (c *Cloud) Image(ctx context.Context, ref string) (v1.Image, error) {
 	return image, nil
 }
 
+// PushImage pushes an image to a repository, which is created when it is missing.
+func (c *Cloud) PushImage(ctx context.Context, image v1.Image, repository, tag string) error {
+	_, err := c.ECR.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: &repository})
+	if there := new(ecrtypes.RepositoryAlreadyExistsException); err != nil && !errors.As(err, &there) {
+		return fmt.Errorf("create the repository %s: %w", repository, err)
+	}
+	auth, err := c.login(ctx)
+	if err != nil {
+		return err
+	}
+	target, err := name.NewTag(c.env["ECR_URL"]+"/"+repository+":"+tag, name.Insecure)
+	if err != nil {
+		return err
+	}
+	if err := remote.Write(target, image, auth, remote.WithContext(ctx)); err != nil {
+		return fmt.Errorf("push %s: %w", target, err)
+	}
+	return nil
+}
+
 // login opens the registry to a client of it.
 func (c *Cloud) login(ctx context.Context) (remote.Option, error) {
 	user, password, err := c.loginPassword(ctx)

@@ -57,6 +57,10 @@ func (e *Engine) containerdAnswers(ctx context.Context) error {
 	return err
 }
 
+// hubPrefix is where local ECR may hold images of Docker Hub: "docker.io/library/node" for "FROM node". BuildKit looks
+// there first and goes to Docker Hub for what is not there, as with a pull-through cache of Amazon ECR.
+const hubPrefix = "docker.io"
+
 // buildkitDaemon builds into containerd's own store, in the namespace "buildkit", so that a pull of what was just built
 // finds the blobs there. RUN uses the host's network: a build needs what the developer's machine can reach.
 func (e *Engine) buildkitDaemon() *daemon {
@@ -101,7 +105,7 @@ Root = %q
 `, l.path("buildkit"), l.buildkitSocket(), l.run("o.sock"), l.containerdSocket(), e.snapshotter, l.cgroup(),
 		filepath.Join(e.config.BinDir, "containerd-shim-runc-v2"), filepath.Join(e.config.BinDir, "runc"), l.runcRoot())
 	if e.config.Registry != "" {
-		config += fmt.Sprintf("\n[registry.%q]\nhttp = true\n", e.config.Registry)
+		config += fmt.Sprintf("\n[registry.%q]\nhttp = true\n\n[registry.\"docker.io\"]\nmirrors = [%q]\n", e.config.Registry, e.config.Registry+"/"+hubPrefix)
 	}
 	return &daemon{
 		name: "buildkitd", exe: filepath.Join(e.config.BinDir, "buildkitd"), layout: l, config: config,
