@@ -163,7 +163,7 @@ func (s *session) releaseTarget() (release.Target, error) {
 		Settle: s.plain.Settle, InTurn: s.plain.Order == config.OrderInTurn, GiveUpAfter: s.plain.GiveUpAfter,
 	}
 	if m := s.plain.Migrate; m != nil {
-		t.Migrate = &release.Migration{Command: m.Command, Timeout: m.Timeout}
+		t.Migrate = &release.Migration{Command: m.Command, Expect: m.Expect, Timeout: m.Timeout}
 	}
 	t.Definitions = map[string]release.Definition{}
 	for name, files := range s.plain.Definitions {

@@ -151,6 +151,8 @@ type Target struct {
 // Migrate is a one-off task that must succeed before any service changes.
 type Migrate struct {
 	Command []string
+	// Expect is text of which some must have appeared in the log; empty: the exit code alone counts.
+	Expect  []string
 	Timeout time.Duration
 }
 

@@ -179,6 +179,7 @@ func targetKeys(t *targetEntry) []key {
 func migrateKeys(m *Migrate) []key {
 	return []key{
 		{"command", true, command(&m.Command)},
+		{"expect", false, textList(&m.Expect, logTextRule)},
 		{"timeout", false, duration(&m.Timeout)},
 	}
 }

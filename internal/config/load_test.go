@@ -135,7 +135,7 @@ func TestLoadFull(t *testing.T) {
 		Name: "production", Region: "eu-central-1", Registry: "123456789012.dkr.ecr.eu-central-1.amazonaws.com",
 		Cluster: "medusa-cluster", Services: []string{"medusa-server", "medusa-worker"}, Strategy: StrategyPinned, Timeout: 20 * time.Minute,
 		Role: "arn:aws:iam::123456789012:role/deployer", Settle: 30 * time.Second, Order: OrderInTurn, GiveUpAfter: 3,
-		Migrate: &Migrate{Command: []string{"npx", "medusa", "db:migrate"}, Timeout: 5 * time.Minute},
+		Migrate: &Migrate{Command: []string{"npx", "medusa", "db:migrate"}, Expect: []string{"Migration scripts completed"}, Timeout: 5 * time.Minute},
 		Definitions: map[string]Definition{
 			"medusa-server": {filepath.Join(dir, "ecs/medusa-server.task-definition.json"), filepath.Join(dir, "ecs/medusa-server.service.json")},
 			"medusa-worker": {filepath.Join(dir, "worker/task.json"), filepath.Join(dir, "worker/service.json")},

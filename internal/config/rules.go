@@ -52,6 +52,8 @@ var (
 		expect: "expected whom the certificate names, such as https://github.com/ORG/REPO/.github/workflows/deploy.yml@refs/heads/main; * stands for any characters, but not for the first"}
 	issuerRule = rule{pattern: `^https?://[^\s]+$`, max: 2048,
 		expect: "expected the URL of the identity provider, such as https://token.actions.githubusercontent.com"}
+	// logTextRule is for part of one line.
+	logTextRule  = rule{pattern: `^[^\r\n]*[^\s][^\r\n]*$`, max: 1000, expect: "expected part of a line of the log"}
 	pathRule     = rule{pattern: `^[^\x00]+$`, max: 4096, expect: "expected a path, relative to this file's directory"}
 	variableRule = rule{pattern: `^[A-Za-z_][A-Za-z0-9_]*$`,
 		expect: "expected a variable name: letters, digits and underscores, not starting with a digit"}

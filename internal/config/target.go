@@ -51,7 +51,7 @@ func (t *targetEntry) clone() Target {
 	out.Definitions = maps.Clone(t.Target.Definitions)
 	if t.Migrate != nil {
 		m := *t.Migrate
-		m.Command = slices.Clone(m.Command)
+		m.Command, m.Expect = slices.Clone(m.Command), slices.Clone(m.Expect)
 		out.Migrate = &m
 	}
 	if t.RequireSignature != nil {

@@ -59,14 +59,18 @@ func (r *run) runMigration(ctx context.Context, t Target, m *move, image Image) 
 	r.Emit(Notice{Level: "info", Text: fmt.Sprintf("the migration %s task %s", verb, running.Task.ID)})
 	limited, cancel := context.WithTimeoutCause(ctx, t.Migrate.Timeout, errTimedOut)
 	defer cancel()
-	task, err := r.Orchestrator.AwaitTask(limited, running, r.Emit)
+	expected := newExpectation(t.Migrate.Expect)
+	task, err := r.Orchestrator.AwaitTask(limited, running, expected.listen(r.Emit))
 	switch {
 	case err != nil && errors.Is(context.Cause(limited), errTimedOut):
 		return running.Task, r.stopMigration(ctx, t, running)
 	case err != nil:
 		return Task{}, err
 	}
-	return task, judgeMigration(task, running.Container)
+	if err := judgeMigration(task, running.Container); err != nil {
+		return task, err
+	}
+	return task, r.judgeLog(ctx, task, running.Container, expected)
 }
 
 // judgeMigration is nil when the container that migrates ended with exit code 0.

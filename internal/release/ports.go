@@ -198,6 +198,7 @@ type Difference struct {
 // Migration is a one-off task that must succeed before any service changes.
 type Migration struct {
 	Command []string
+	Expect  []string // one of these must be in a line of its log; empty: the exit code alone counts
 	Timeout time.Duration
 }
 

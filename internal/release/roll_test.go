@@ -315,11 +315,25 @@ func TestMigrate(t *testing.T) {
 	}
 	tests := map[string]struct {
 		task    func(ctx context.Context, emit Emit) (Task, error)
+		expect  []string // the log that is read at the end has "boom" alone
 		outcome Outcome
 		exit    int
 		says    string
 		stopped bool
 	}{
+		"says what is expected": {task: func(_ context.Context, emit Emit) (Task, error) {
+			emit(LogLine{Task: "m1", Text: `{"message":"Migration scripts completed"}`})
+			return ended(0), nil
+		}, expect: []string{"No pending", "scripts completed"}, outcome: OutcomeSucceeded},
+		"has said it before we listened": {task: func(context.Context, Emit) (Task, error) { return ended(0), nil },
+			expect: []string{"boom"}, outcome: OutcomeSucceeded},
+		"does not say it": {task: func(_ context.Context, emit Emit) (Task, error) {
+			emit(LogLine{Task: "m1", Text: "could not get the lock"})
+			return ended(0), nil
+		}, expect: []string{"No pending", "scripts completed"}, outcome: OutcomeFailed, exit: ExitMigration,
+			says: `ended with exit code 0, but its log has no line with "No pending" or "scripts completed"`},
+		"says it and fails": {task: func(context.Context, Emit) (Task, error) { return ended(2), nil },
+			expect: []string{"boom"}, outcome: OutcomeFailed, exit: ExitMigration, says: "exit code 2"},
 		"succeeds": {task: func(context.Context, Emit) (Task, error) { return ended(0), nil }, outcome: OutcomeSucceeded},
 		"fails": {task: func(context.Context, Emit) (Task, error) { return ended(2), nil },
 			outcome: OutcomeFailed, exit: ExitMigration, says: "exit code 2"},
@@ -338,7 +352,7 @@ func TestMigrate(t *testing.T) {
 				w.migration = tt.task
 				p, _ := w.pipeline(t)
 				req := shipRequest("s")
-				req.Target.Migrate = &Migration{Command: []string{"db:migrate"}, Timeout: time.Minute}
+				req.Target.Migrate = &Migration{Command: []string{"db:migrate"}, Expect: tt.expect, Timeout: time.Minute}
 				got := p.Ship(context.Background(), req)
 				wantOutcome(t, got, tt.outcome, tt.exit)
 				migrated, moved := slices.Index(w.calls, "migrate [db:migrate] on "+newDigest.Short()), slices.Index(w.calls, tagCall)
