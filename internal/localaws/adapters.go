@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	asm "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	awsssm "github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/ecr"
@@ -79,26 +77,15 @@ type vault struct {
 
 var _ ecs.Secrets = vault{}
 
-// Secret implements ecs.Secrets. An ARN of another account stands for the secret of that name here, whatever its random
-// suffix, so that the task definition that AWS takes works unchanged.
+// Secret implements ecs.Secrets.
 func (v vault) Secret(ctx context.Context, region string, q ecs.SecretQuery) (string, error) {
-	var missing *asm.ResourceNotFoundException
-	var first error
-	for _, id := range localNames(q.ID) {
-		out, err := v.secrets.GetSecretValue(wire.WithCaller(ctx, wire.Caller{Region: region}), &secretsmanager.GetSecretValueInput{
-			SecretId: &id, VersionStage: unlessEmpty(q.Stage), VersionId: unlessEmpty(q.Version),
-		})
-		if err == nil {
-			return aws.ToString(out.SecretString), nil
-		}
-		if first == nil {
-			first = err
-		}
-		if !errors.As(err, &missing) {
-			break
-		}
+	out, err := v.secrets.GetSecretValue(wire.WithCaller(ctx, wire.Caller{Region: region}), &secretsmanager.GetSecretValueInput{
+		SecretId: &q.ID, VersionStage: unlessEmpty(q.Stage), VersionId: unlessEmpty(q.Version),
+	})
+	if err != nil {
+		return "", err
 	}
-	return "", first
+	return aws.ToString(out.SecretString), nil
 }
 
 func unlessEmpty(s string) *string {
@@ -106,25 +93,6 @@ func unlessEmpty(s string) *string {
 		return nil
 	}
 	return &s
-}
-
-// foreignSecret is the resource of a secret's ARN, with the random suffix apart where there could be one.
-var foreignSecret = regexp.MustCompile(`^secret:(.+?)(-[A-Za-z0-9]{6})?$`)
-
-// localNames are the ids under which a secret may be here, the likeliest first.
-func localNames(id string) []string {
-	named, err := arn.Parse(id)
-	if err != nil || named.AccountID == wire.AccountID {
-		return []string{id}
-	}
-	parts := foreignSecret.FindStringSubmatch(named.Resource)
-	if parts == nil {
-		return []string{id}
-	}
-	if parts[2] == "" {
-		return parts[1:2]
-	}
-	return []string{parts[1], parts[1] + parts[2]}
 }
 
 // Parameters implements ecs.Secrets. An ARN of another account stands for the parameter of that name here.

@@ -3,11 +3,13 @@ package secrets
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/store"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/wire"
@@ -65,6 +67,9 @@ func (b *Backend) find(ctx context.Context, id *string) (secret, error) {
 		return secret{}, err
 	}
 	region := regionOf(ctx)
+	if parts := foreignARN.FindStringSubmatch(*id); parts != nil && parts[1] == region && parts[2] != wire.AccountID {
+		return b.foreign(region, parts[3], parts[4])
+	}
 	name, isARN := strings.CutPrefix(*id, arnPrefix(region))
 	if !isARN && strings.HasPrefix(*id, "arn:") {
 		return secret{}, notFound("secret.") // of another account, region or service
@@ -79,6 +84,19 @@ func (b *Backend) find(ctx context.Context, id *string) (secret, error) {
 	s, err := b.named(region, name)
 	if err == nil && suffix != "" && s.Suffix != suffix {
 		err = notFound("secret.")
+	}
+	return s, err
+}
+
+// foreignARN is a secret's ARN in any account, with the random suffix apart where there could be one.
+var foreignARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([^:]+):([0-9]{12}):secret:([^:]+?)(-[A-Za-z0-9]{6})?$`)
+
+// foreign gives the secret that has the name of another account's: the task definition that AWS takes works unchanged
+// here, whatever the random suffix in it. Who asks may read both, so nothing is given away.
+func (b *Backend) foreign(region, name, suffix string) (secret, error) {
+	s, err := b.named(region, name)
+	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing && suffix != "" { // the suffix was part of the name
+		return b.named(region, name+suffix)
 	}
 	return s, err
 }

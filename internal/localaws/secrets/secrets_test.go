@@ -34,10 +34,16 @@ func TestNamesAndARNs(t *testing.T) {
 	if got := w.value(hyphen); got != canary {
 		t.Errorf("%s: %q", hyphen, got)
 	}
+	for _, id := range []string{arn, partial, partial + "-AAAAAA", hyphen, hyphen[:len(hyphen)-7]} {
+		foreign := strings.Replace(id, "000000000000", "123456789012", 1)
+		if got := w.value(foreign); !strings.HasPrefix(got, canary) {
+			t.Errorf("%s: %q", foreign, got)
+		}
+	}
 	const missing = "Secrets Manager can't find the specified secret."
 	for _, id := range []string{
 		"medusa", "medusa/db-AAAAAA", arn[:len(arn)-6] + "______", partial + "-AAAAAA", hyphen[:len(hyphen)-7],
-		strings.Replace(arn, "us-east-1", "eu-west-1", 1), strings.Replace(arn, "000000000000", "123456789012", 1), "arn:aws:ssm:us-east-1:000000000000:parameter/x",
+		strings.Replace(arn, "us-east-1", "eu-west-1", 1), "arn:aws:secretsmanager:us-east-1:123456789012:secret:medusa", "arn:aws:ssm:us-east-1:000000000000:parameter/x",
 	} {
 		_, err := w.GetSecretValue(w.Context(), &sdk.GetSecretValueInput{SecretId: &id})
 		wantError(t, id, err, "ResourceNotFoundException", missing)
