@@ -10,7 +10,7 @@ SOURCES = $(shell find cmd internal -name '*.go' -not -name '*_test.go') go.mod 
 include engine/engine.mk
 include peers/peers.mk
 
-.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency faults scale conformance pushes medusa-base dist dist-program clean
+.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency faults scale conformance pushes medusa-base medusa medusa-test medusa-deps dist dist-program clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -75,9 +75,19 @@ pushes: build engine peers test-deps ## measure pushes and pulls: local ECR agai
 scale: build ## a hundred services in one release within AWS's rates: no call may be throttled
 	@go run ./internal/rehearsal/scale $(REHEARSAL_FLAGS)
 
-medusa-base: ## make a stand-in for the official Node image from Debian and npm packages (for machines without a registry)
+MEDUSA = go run ./internal/rehearsal/medusa -program $(abspath $(PROGRAM)) -engine $(abspath $(ENGINE_DIR)) -example $(abspath examples/medusa)
+
+medusa: build engine medusa-deps ## a real Medusa shop from nothing: base image, databases, ship, and a day in the shop
+	@$(MEDUSA)
+
+medusa-test: build engine medusa-deps ## the shop's whole story, held against docs/medusa-transcript.md (UPDATE=1 writes it anew)
+	@$(MEDUSA) -story -transcript docs/medusa-transcript.md $(if $(UPDATE),-update)
+
+medusa-deps:
 	@sh internal/e2e/install.sh medusa
-	@go run ./internal/rehearsal/medusa -base
+
+medusa-base: medusa-deps ## make a stand-in for the official Node image from Debian and npm packages (for machines without a registry)
+	@$(MEDUSA) -base
 
 dist: ## build the action's binaries of a release and write their checksums into action.yml: make dist VERSION=v1.2.3
 	@action/dist.sh '$(VERSION)'

@@ -50,8 +50,8 @@ func (s *Stage) Plant(example string, app App) (*Stage, error) {
 	}
 	err := errors.Join(
 		planted.Write("medusa-deploy.yaml", []byte(app.config())),
-		planted.rewrite("ecs/task-definition.json", app.taskDefinition),
-		planted.rewrite("ecs/service.json", app.service),
+		planted.Rewrite("ecs/task-definition.json", app.taskDefinition),
+		planted.Rewrite("ecs/service.json", app.service),
 		CopyProgram(app.Binary, planted.Path("bin/hello")),
 	)
 	if err != nil {
@@ -114,8 +114,8 @@ func (a App) service(service map[string]any) error {
 	return nil
 }
 
-// rewrite changes one of the app's JSON files.
-func (s *Stage) rewrite(file string, change func(object map[string]any) error) error {
+// Rewrite changes one of the app's JSON files.
+func (s *Stage) Rewrite(file string, change func(object map[string]any) error) error {
 	text, err := s.Read(file)
 	if err != nil {
 		return err

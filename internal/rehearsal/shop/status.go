@@ -1,0 +1,68 @@
+package shop
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/release"
+)
+
+// Status asks what runs.
+func (s *Shop) Status(ctx context.Context) (release.Status, error) {
+	var status release.Status
+	out, err := s.Must(ctx, "status", "--output", "json")
+	if err != nil {
+		return status, err
+	}
+	if err := json.Unmarshal([]byte(out.Stdout), &status); err != nil {
+		return status, fmt.Errorf("read the output of status: %w", err)
+	}
+	return status, nil
+}
+
+// URL is where the shop answers: the load balancer's address.
+func (s *Shop) URL(ctx context.Context) (string, error) {
+	status, err := s.Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	at := slices.IndexFunc(status.Services, func(one release.ServiceStatus) bool { return one.Name == Server && one.URL != "" })
+	if at < 0 {
+		return "", fmt.Errorf("status names no address of %s", Server)
+	}
+	return status.Services[at].URL, nil
+}
+
+// Runs fails unless all tasks of both services run one commit, and :latest is its image.
+func (s *Shop) Runs(ctx context.Context, commit string) error {
+	status, err := s.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if len(status.Services) != 2 || status.Commit != commit {
+		return fmt.Errorf("%d services, and :latest is of commit %s, want %s", len(status.Services), status.Commit, commit)
+	}
+	for _, one := range status.Services {
+		if one.Running != one.Desired || one.Pending != 0 || one.Digests[status.Tagged] != one.Desired || len(one.Drift) > 0 {
+			return fmt.Errorf("%s: %d of %d run, by digest %v; drift: %v; want all of %s", one.Name, one.Running, one.Desired, one.Digests, one.Drift, status.Tagged)
+		}
+	}
+	return nil
+}
+
+// ImageBytes is the size of the image that :latest names, compressed, as the registry has it.
+func (s *Shop) ImageBytes(ctx context.Context) (int64, error) {
+	out, err := s.Cloud.ECR.DescribeImages(ctx, &ecr.DescribeImagesInput{
+		RepositoryName: aws.String(Repository), ImageIds: []ecrtypes.ImageIdentifier{{ImageTag: aws.String("latest")}},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ask for the image's size: %w", err)
+	}
+	return aws.ToInt64(out.ImageDetails[0].ImageSizeInBytes), nil
+}
