@@ -58,7 +58,7 @@ func (s *show) shopping(ctx context.Context) error {
 		return err
 	}
 	s.tell("POST /auth/user/emailpass: %s is logged in", email)
-	if s.counter, err = shop.OpenCounter(ctx, s.clerk); err != nil {
+	if s.counter, err = s.Shop.Counter(ctx, s.url); err != nil {
 		return err
 	}
 	if _, err := shop.AddProduct(ctx, s.clerk, s.counter, "Teapot", 24.5); err != nil {
