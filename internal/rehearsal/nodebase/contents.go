@@ -1,6 +1,7 @@
 package nodebase
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -112,42 +113,43 @@ func thisMachine(ctx context.Context) (machine, error) {
 	if err := needs("npm", "npm"); err != nil {
 		return machine{}, err
 	}
-	m := machine{}
-	for _, name := range []string{"registry", "proxy", "https-proxy", "noproxy", "cafile"} {
-		value, err := npmSetting(ctx, name)
-		if err != nil {
-			return machine{}, err
-		}
-		switch {
-		case value == "" || value == "null" || value == "undefined":
-		case name == "registry":
-			m.registry = value
-		case name == "cafile":
-			if m.certificates, err = os.ReadFile(value); err != nil {
-				return machine{}, fmt.Errorf("npm's cafile: %w", err)
-			}
-		default:
+	settings, err := npmSettings(ctx, "registry", "proxy", "https-proxy", "noproxy", "cafile")
+	if err != nil {
+		return machine{}, err
+	}
+	m := machine{registry: settings["registry"]}
+	for _, name := range []string{"proxy", "https-proxy", "noproxy"} {
+		if value := settings[name]; value != "" {
 			m.settings = append(m.settings, name+"="+value)
 		}
 	}
-	if file := os.Getenv("NODE_EXTRA_CA_CERTS"); m.certificates == nil && file != "" {
-		var err error
+	if file := cmp.Or(settings["cafile"], os.Getenv("NODE_EXTRA_CA_CERTS")); file != "" {
 		if m.certificates, err = os.ReadFile(file); err != nil {
-			return machine{}, fmt.Errorf("NODE_EXTRA_CA_CERTS: %w", err)
+			return machine{}, fmt.Errorf("the certificates of npm's cafile, or of NODE_EXTRA_CA_CERTS: %w", err)
 		}
 	}
 	return m, nil
 }
 
-// npmSetting reads one of npm's settings outside any project.
-func npmSetting(ctx context.Context, name string) (string, error) {
-	command := exec.CommandContext(ctx, "npm", "config", "get", name)
+// npmSettings reads settings of npm outside any project; what is not set is not in the result.
+func npmSettings(ctx context.Context, names ...string) (map[string]string, error) {
+	command := exec.CommandContext(ctx, "npm", append([]string{"config", "get"}, names...)...)
 	command.Dir = "/"
 	out, err := command.Output()
 	if err != nil {
-		return "", fmt.Errorf("npm config get %s: %w", name, err)
+		return nil, fmt.Errorf("npm config get: %w", err)
 	}
-	return strings.TrimSpace(string(out)), nil
+	settings := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if value = strings.Trim(value, `"`); value != "null" && value != "undefined" && value != "" {
+			settings[name] = value
+		}
+	}
+	if settings["registry"] == "" {
+		return nil, fmt.Errorf("npm config get names no registry: %q", out)
+	}
+	return settings, nil
 }
 
 func (m machine) inputs() string {
@@ -162,12 +164,15 @@ func (m machine) files() []entry {
 		npmrc += "cafile=" + certificatesFile + "\n"
 		yarnrc += fmt.Sprintf("httpsCaFilePath: %q\n", certificatesFile)
 	}
-	return []entry{
+	files := []entry{
 		{name: "usr/local/etc/"}, {name: "usr/local/etc/npmrc", content: []byte(npmrc)},
 		{name: "root/.yarnrc.yml", content: []byte(yarnrc)},
 		{name: "root/.yarnrc", content: fmt.Appendf(nil, "registry %q\n", m.registry)},
-		{name: strings.TrimPrefix(certificatesFile, "/"), content: m.certificates},
 	}
+	if m.certificates != nil {
+		files = append(files, entry{name: strings.TrimPrefix(certificatesFile, "/"), content: m.certificates})
+	}
+	return files
 }
 
 // environment is for corepack, which has no settings file: package managers come from the npm registry.

@@ -47,16 +47,19 @@ func Make(ctx context.Context, cache string, log io.Writer) (Base, error) {
 		return Base{}, err
 	}
 	s := store{dir: cache, log: log}
-	layers, err := s.layers(ctx, machine)
+	dir, err := s.keep("image", strings.Join([]string{debianInputs(), nodeInputs(), machine.inputs(), fmt.Sprint(machine.environment())}, "\n"), func(dir string) error {
+		layers, err := s.layers(ctx, machine)
+		if err != nil {
+			return err
+		}
+		return writeLayout(dir, layers, machine)
+	})
 	if err != nil {
 		return Base{}, err
 	}
-	base, err := s.layout(layers, machine)
-	if err != nil {
-		return Base{}, err
-	}
+	base, err := open(dir)
 	base.Cached, base.Took = s.made == 0, time.Since(begin)
-	return base, nil
+	return base, err
 }
 
 // layers makes what is missing: Debian, Node, this machine's settings.
@@ -76,31 +79,41 @@ func (s *store) layers(ctx context.Context, m machine) ([]string, error) {
 	return []string{debian, node, settings}, nil
 }
 
-// layout joins the layers to an image.
-func (s *store) layout(files []string, m machine) (Base, error) {
-	image, err := join(files, m)
+// writeLayout joins the layers to an image in an OCI layout of its own.
+func writeLayout(dir string, layers []string, m machine) error {
+	image, err := join(layers, m)
 	if err != nil {
-		return Base{}, fmt.Errorf("make the base image: %w", err)
+		return err
 	}
-	digest, err := image.Digest()
+	index, err := layout.Write(dir, empty.Index)
 	if err != nil {
-		return Base{}, fmt.Errorf("make the base image: %w", err)
+		return err
 	}
-	dir, err := s.keep("image", digest.String(), func(dir string) error {
-		index, err := layout.Write(dir, empty.Index)
-		if err != nil {
-			return err
-		}
-		return index.AppendImage(image, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": Reference}))
-	})
+	return index.AppendImage(image, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": Reference}))
+}
+
+// open reads the image of a layout.
+func open(dir string) (Base, error) {
+	index, err := layout.ImageIndexFromPath(dir)
 	if err != nil {
-		return Base{}, err
+		return Base{}, fmt.Errorf("read the base image: %w", err)
 	}
-	base := Base{Layout: dir, Image: image}
+	listed, err := index.IndexManifest()
+	if err != nil {
+		return Base{}, fmt.Errorf("read the base image: %w", err)
+	}
+	if len(listed.Manifests) != 1 {
+		return Base{}, fmt.Errorf("read the base image: %s holds %d images\n  remove the directory: it is made again", dir, len(listed.Manifests))
+	}
+	image, err := index.Image(listed.Manifests[0].Digest)
+	if err != nil {
+		return Base{}, fmt.Errorf("read the base image: %w", err)
+	}
 	manifest, err := image.Manifest()
 	if err != nil {
-		return Base{}, fmt.Errorf("make the base image: %w", err)
+		return Base{}, fmt.Errorf("read the base image: %w", err)
 	}
+	base := Base{Layout: dir, Image: image}
 	for _, layer := range manifest.Layers {
 		base.Bytes += layer.Size
 	}
