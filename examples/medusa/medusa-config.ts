@@ -19,8 +19,8 @@ export default defineConfig({
     },
   },
   admin: {
-    // A worker answers no requests, so it serves no admin. The build has no mode and always makes it.
-    disable: process.env.MEDUSA_WORKER_MODE === "worker" || process.env.MEDUSA_ADMIN_DISABLED === "true",
+    // A worker answers no requests: its task definition says so. The build is not told, and makes the admin for the server.
+    disable: process.env.DISABLE_MEDUSA_ADMIN === "true",
   },
   modules: [
     {

@@ -34,7 +34,7 @@ func TestMedusa(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err := s.Edit("medusa-config.ts", `process.env.MEDUSA_ADMIN_DISABLED === "true"`, "true"); err != nil {
+	if err := s.Edit("medusa-config.ts", `process.env.DISABLE_MEDUSA_ADMIN === "true"`, "true"); err != nil {
 		t.Fatal(err)
 	}
 	commit, err := s.Commit("without the admin")

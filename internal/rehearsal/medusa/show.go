@@ -22,7 +22,8 @@ type show struct {
 	url     string // of the shop
 	clerk   *shop.Client
 	counter *shop.Counter
-	commits []string // that have been shipped with success, in turn
+	layers  map[string]int64 // of the first image, with their sizes in bytes
+	commits []string         // that have been shipped with success, in turn
 }
 
 // stage is where it is said and done.

@@ -39,7 +39,7 @@ func (s *store) keep(kind, inputs string, makeIt func(path string) error) (strin
 	if err != nil {
 		return "", fmt.Errorf("keep the base image: %w", err)
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }() // it is in the cache: the worst that stays is a directory more
 	begin, half := time.Now(), filepath.Join(work, kind)
 	if err := makeIt(half); err != nil {
 		return "", fmt.Errorf("make %s of the base image: %w", kind, err)

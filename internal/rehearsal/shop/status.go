@@ -56,13 +56,29 @@ func (s *Shop) Runs(ctx context.Context, commit string) error {
 	return nil
 }
 
-// ImageBytes is the size of the image that :latest names, compressed, as the registry has it.
-func (s *Shop) ImageBytes(ctx context.Context) (int64, error) {
-	out, err := s.Cloud.ECR.DescribeImages(ctx, &ecr.DescribeImagesInput{
+// Layers gives the layers of the image that :latest names, with their compressed sizes in bytes.
+func (s *Shop) Layers(ctx context.Context) (map[string]int64, error) {
+	out, err := s.Cloud.ECR.BatchGetImage(ctx, &ecr.BatchGetImageInput{
 		RepositoryName: aws.String(Repository), ImageIds: []ecrtypes.ImageIdentifier{{ImageTag: aws.String("latest")}},
 	})
 	if err != nil {
-		return 0, fmt.Errorf("ask for the image's size: %w", err)
+		return nil, fmt.Errorf("ask for the image: %w", err)
 	}
-	return aws.ToInt64(out.ImageDetails[0].ImageSizeInBytes), nil
+	if len(out.Images) != 1 {
+		return nil, fmt.Errorf("there is no image %s:latest", Repository)
+	}
+	var manifest struct {
+		Layers []struct {
+			Digest string
+			Size   int64
+		}
+	}
+	if err := json.Unmarshal([]byte(aws.ToString(out.Images[0].ImageManifest)), &manifest); err != nil {
+		return nil, fmt.Errorf("read the image's manifest: %w", err)
+	}
+	layers := map[string]int64{}
+	for _, one := range manifest.Layers {
+		layers[one.Digest] = one.Size
+	}
+	return layers, nil
 }
