@@ -12,7 +12,7 @@ import (
 
 // TestMedusaImageIsWhatInitWrites: what the tests build is what `medusa-deploy init` gives everybody.
 func TestMedusaImageIsWhatInitWrites(t *testing.T) {
-	app, err := scaffold.Detect("medusa")
+	app, err := scaffold.Detect("medusa", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,9 +37,12 @@ func (s *show) first(ctx context.Context) error {
 	if s.url, err = s.URL(ctx); err != nil {
 		return err
 	}
-	bytes, err := s.ImageBytes(ctx)
-	if err != nil {
+	if s.layers, err = s.Layers(ctx); err != nil {
 		return err
+	}
+	bytes := int64(0)
+	for _, size := range s.layers {
+		bytes += size
 	}
 	s.tell("image: %.0f MB compressed; from nothing to verified running in %.1f minutes", megabytes(bytes), took.Minutes())
 	return s.answers(ctx, commit, "Welcome to the shop")
@@ -48,16 +51,16 @@ func (s *show) first(ctx context.Context) error {
 // shopping is a day in the shop, by HTTP through the load balancer.
 func (s *show) shopping(ctx context.Context) error {
 	s.say("a day in the shop, by HTTP through the load balancer")
-	email, password := "clerk@example.com", rand.Text()
-	s.typed("aws ecs run-task …    # medusa user --email " + email + " --password …")
-	if err := s.AddUser(ctx, email, password); err != nil {
+	s.email, s.password = "clerk@example.com", rand.Text()
+	s.typed("aws ecs run-task …    # medusa user --email " + s.email + " --password …")
+	if err := s.AddUser(ctx, s.email, s.password); err != nil {
 		return err
 	}
 	var err error
-	if s.clerk, err = shop.Login(ctx, s.url, email, password); err != nil {
+	if s.clerk, err = shop.Login(ctx, s.url, s.email, s.password); err != nil {
 		return err
 	}
-	s.tell("POST /auth/user/emailpass: %s is logged in", email)
+	s.tell("POST /auth/user/emailpass: %s is logged in", s.email)
 	if s.counter, err = s.Shop.Counter(ctx, s.url); err != nil {
 		return err
 	}

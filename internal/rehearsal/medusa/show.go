@@ -19,11 +19,13 @@ import (
 type show struct {
 	*shop.Shop
 	stage
-	url     string // of the shop
-	clerk   *shop.Client
-	counter *shop.Counter
-	layers  map[string]int64 // of the first image, with their sizes in bytes
-	commits []string         // that have been shipped with success, in turn
+	url      string // of the shop
+	email    string // of the clerk
+	password string // of the clerk
+	clerk    *shop.Client
+	counter  *shop.Counter
+	layers   map[string]int64 // of the first image, with their sizes in bytes
+	commits  []string         // that have been shipped with success, in turn
 }
 
 // stage is where it is said and done.
