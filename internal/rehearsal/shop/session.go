@@ -30,8 +30,8 @@ type Counter struct {
 
 // Counter looks up in the database what the shop's first data have made.
 func (s *Shop) Counter(ctx context.Context, address string) (*Counter, error) {
-	row, err := s.Data.Query(ctx, `select k.token, c.id, r.id from api_key k, sales_channel c, region r
-		where k.type = 'publishable' and k.title = 'Web shop' and c.name = 'Web shop' and r.name = 'Europe'`)
+	row, err := s.Data.Query(ctx, `select k.token, s.default_sales_channel_id, r.id from api_key k, store s, region r
+		where k.type = 'publishable' and r.name = 'Europe'`)
 	if err != nil {
 		return nil, err
 	}

@@ -1,37 +1,15 @@
 import type { ExecArgs } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys, Modules, ProductStatus } from "@medusajs/framework/utils"
-import {
-  createApiKeysWorkflow,
-  createProductsWorkflow,
-  createRegionsWorkflow,
-  createSalesChannelsWorkflow,
-  linkSalesChannelsToApiKeyWorkflow,
-  updateStoresWorkflow,
-} from "@medusajs/medusa/core-flows"
+import { createDefaultsWorkflow, createProductsWorkflow, createRegionsWorkflow } from "@medusajs/medusa/core-flows"
 
-// What a new shop needs before it can sell: db:migrate runs it once. A region to sell in, a channel to sell through with
-// the key that opens it, and a product.
+// What a new shop needs before it can sell: db:migrate runs it once. Medusa's own defaults (a store in euros, a sales
+// channel, the publishable key that opens it), a region to sell in, and a product.
 export default async function firstData({ container }: ExecArgs) {
-  const { result: [channel] } = await createSalesChannelsWorkflow(container).run({
-    input: { salesChannelsData: [{ name: "Web shop" }] },
-  })
+  await createDefaultsWorkflow(container).run()
   const [store] = await container.resolve(Modules.STORE).listStores()
-  await updateStoresWorkflow(container).run({
-    input: {
-      selector: { id: store.id },
-      update: {
-        default_sales_channel_id: channel.id,
-        supported_currencies: [{ currency_code: "eur", is_default: true }],
-      },
-    },
-  })
   await createRegionsWorkflow(container).run({
     input: { regions: [{ name: "Europe", currency_code: "eur", countries: ["de", "fr", "nl"] }] },
   })
-  const { result: [key] } = await createApiKeysWorkflow(container).run({
-    input: { api_keys: [{ title: "Web shop", type: "publishable", created_by: "" }] },
-  })
-  await linkSalesChannelsToApiKeyWorkflow(container).run({ input: { id: key.id, add: [channel.id] } })
   await createProductsWorkflow(container).run({
     input: {
       products: [
@@ -47,7 +25,7 @@ export default async function firstData({ container }: ExecArgs) {
               prices: [{ currency_code: "eur", amount: 9 }],
             },
           ],
-          sales_channels: [{ id: channel.id }],
+          sales_channels: [{ id: store.default_sales_channel_id! }],
         },
       ],
     },
