@@ -57,6 +57,9 @@ func Open(ctx context.Context, tools rehearsal.Tools, log io.Writer) (*Shop, err
 }
 
 func (s *Shop) open(ctx context.Context) error {
+	if err := s.bePatient(); err != nil {
+		return err
+	}
 	if err := s.Up(ctx); err != nil {
 		return err
 	}
@@ -78,6 +81,39 @@ func (s *Shop) open(ctx context.Context) error {
 		return err
 	}
 	return s.keepSecrets(ctx)
+}
+
+// patience is how many seconds a task may take until it is healthy. The shop itself takes 4 s; when it takes longer here, it
+// is the machine that is slow, and not the shop that is ill.
+const patience = 300
+
+// bePatient gives the tasks more time than the example does.
+func (s *Shop) bePatient() error {
+	for _, service := range []string{Server, Worker} {
+		if err := s.Rewrite("ecs/"+service+".task-definition.json", func(task map[string]any) error {
+			containers, _ := task["containerDefinitions"].([]any)
+			if len(containers) != 1 {
+				return errors.New("expected one container")
+			}
+			check, _ := containers[0].(map[string]any)["healthCheck"].(map[string]any)
+			if check == nil {
+				return errors.New("expected a health check")
+			}
+			check["startPeriod"], check["timeout"] = patience, 30
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	err := s.Rewrite("ecs/"+Server+".service.json", func(service map[string]any) error {
+		service["healthCheckGracePeriodSeconds"] = patience
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	_, err = s.Commit("be patient with a busy machine")
+	return err
 }
 
 // keepSecrets puts what the task definitions take as secrets where they look for it.
