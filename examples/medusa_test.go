@@ -1,6 +1,7 @@
 package examples
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/medusa-deploy/medusa-deploy/internal/scaffold"
 )
+
+var update = flag.Bool("update", false, "write the shop's Dockerfile and what belongs to it anew")
 
 // TestMedusaImageIsWhatInitWrites: what the tests build is what `medusa-deploy init` gives everybody.
 func TestMedusaImageIsWhatInitWrites(t *testing.T) {
@@ -22,12 +25,18 @@ func TestMedusaImageIsWhatInitWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		got, err := os.ReadFile(filepath.Join("medusa", file.Path))
+		path := filepath.Join("medusa", file.Path)
+		if *update {
+			if err := os.WriteFile(path, file.Content, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(file.Content), string(got)); diff != "" {
-			t.Errorf("examples/medusa/%s is not what init writes (-init +example):\n%s", file.Path, diff)
+			t.Errorf("examples/%s is not what init writes; if it should be: go test ./examples -run Medusa -update (-init +example)\n%s", path, diff)
 		}
 	}
 }

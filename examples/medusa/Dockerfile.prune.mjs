@@ -84,6 +84,10 @@ for (let at = app; ; at = dirname(at)) {
   if (existsSync(modules)) {
     sweep(modules)
     tidy(modules)
+    // The package manager's notes on the installation: the time of it is in some.
+    for (const entry of readdirSync(modules, { withFileTypes: true })) {
+      if (entry.isFile() && entry.name.startsWith(".")) remove(join(modules, entry.name))
+    }
   }
   if (at === dirname(at)) break
 }
