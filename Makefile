@@ -1,6 +1,6 @@
 # `make help` lists what there is. Everything is built from Go modules; the only Debian packages are libseccomp-dev (the
-# container engine's system-call filter) and, for the tests, git, the AWS CLI, shellcheck, gh and docker's client where
-# they are missing.
+# container engine's system-call filter) and, for the tests, git, the AWS CLI, shellcheck, gh, docker's client, and for the
+# Medusa shop mmdebstrap, npm, tini, Redis and PostgreSQL, where they are missing.
 
 .DEFAULT_GOAL := help
 PROGRAM := bin/medusa-deploy
@@ -31,8 +31,7 @@ demo: build $(if $(filter docker,$(ENGINE)),engine-buildkit,engine) ## show the 
 test: build engine engine-buildx peers test-deps conformance ## run all tests, with real builds and real containers (needs root for those)
 	go test -race -timeout 60m ./...
 
-test-deps:
-	@sh internal/e2e/install.sh
+test-deps: medusa-deps
 
 lint: $(LINTER) ## vet, and the linters of .golangci.yml
 	@unformatted="$$(gofmt -l cmd internal examples)"; test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
