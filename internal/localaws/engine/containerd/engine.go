@@ -106,6 +106,9 @@ func (e *Engine) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.layout.weigh(); err != nil {
+		e.log.WarnContext(ctx, "containers get little of a busy machine", "error", err)
+	}
 	if e.network, err = openNetwork(ctx, e.layout); err != nil {
 		return err
 	}
