@@ -74,7 +74,7 @@ func (s *show) sameDependencies(ctx context.Context, said string) error {
 
 // jobDelay is long enough for a release: it takes less than the first one has taken, with its cold build.
 func jobDelay(sinceOpen time.Duration) time.Duration {
-	return max(time.Minute, sinceOpen/2).Round(time.Second)
+	return max(time.Minute, sinceOpen).Round(time.Second)
 }
 
 // jobPatience is how long a worker may take to make a report that is due.
