@@ -21,7 +21,7 @@ func TestWeigh(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = removeTrees(l.cgroupDirs()) }) // of a test that failed
-	for range 2 { // a second time changes nothing
+	for range 2 {                                         // a second time changes nothing
 		if err := l.weigh(); err != nil {
 			t.Fatal(err)
 		}
