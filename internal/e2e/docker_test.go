@@ -16,8 +16,8 @@ import (
 // nobody is who has no rights but to Docker's socket.
 const nobody = 65534
 
-// dockerStage is a stage of nobody's, on a Docker Engine of its own.
-func dockerStage(t *testing.T) (*rehearsal.Stage, *rehearsal.Dockerd) {
+// nobodysStage is a stage of nobody's, on a Docker Engine of its own.
+func nobodysStage(t *testing.T) (*rehearsal.Stage, *rehearsal.Dockerd) {
 	t.Helper()
 	stage := openStage(t)
 	daemon, err := rehearsal.StartDockerd(t.Context(), "65534")
@@ -46,7 +46,7 @@ func dockerStage(t *testing.T) (*rehearsal.Stage, *rehearsal.Dockerd) {
 // TestDockerEngine goes the whole line without root, on Docker: which is chosen by itself; ship, change under load, an
 // image that cannot work, a kill, and down.
 func TestDockerEngine(t *testing.T) {
-	stage, daemon := dockerStage(t)
+	stage, daemon := nobodysStage(t)
 	up, err := stage.Must(t.Context(), "local", "up", "--listen", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
