@@ -28,11 +28,11 @@ const ownEnvironments = "\x00"
 // initFlags are init's answers.
 type initFlags struct {
 	*globals
-	name, region, cluster, account, platform string
-	services                                 []string
-	worker                                   bool
-	auth, environment, branch, action        string
-	plain, force, dryRun, yes                bool
+	name, app, region, cluster, account, platform string
+	services                                      []string
+	worker                                        bool
+	auth, environment, branch, action             string
+	plain, force, dryRun, yes                     bool
 }
 
 func newInit(g *globals) *cobra.Command {
@@ -41,7 +41,7 @@ func newInit(g *globals) *cobra.Command {
 		Use:   "init",
 		Short: "write the config, the ECS definitions, a Dockerfile and the GitHub workflow",
 		Long: `init looks at the app in this directory and writes what a first deploy needs: medusa-deploy.yaml, ecs/*.json, for a
-Medusa app a Dockerfile and .dockerignore where they are missing, and .github/workflows/deploy.yml.
+Medusa app a Dockerfile with its .dockerignore where they are missing, and .github/workflows/deploy.yml.
 
 It overwrites nothing without --force: of a file that differs it shows how. A medusa-deploy.yaml that is there says what
 the rest is made from, unless flags say otherwise. It asks on a terminal only, and every answer has a flag. docs/github-actions.md explains the workflow.`,
@@ -53,6 +53,7 @@ the rest is made from, unless flags say otherwise. It asks on a terminal only, a
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", "", "the app's name, and its ECR repository's (default: from package.json, the remote or the directory)")
+	flags.StringVar(&f.app, "app", "", "the Medusa app of a monorepo that has several, by its path: apps/backend")
 	flags.StringVar(&f.region, "region", scaffold.DefaultRegion, "the AWS region")
 	flags.StringVar(&f.cluster, "cluster", scaffold.DefaultCluster, "the ECS cluster")
 	flags.StringSliceVar(&f.services, "services", nil, "the ECS services that are released together (default: "+scaffold.DefaultService+")")
@@ -80,7 +81,7 @@ func (f *initFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return exit(release.ExitUsage, err)
 	}
-	app, err := scaffold.Detect(".")
+	app, err := scaffold.Detect(".", f.app)
 	if err != nil {
 		return exit(release.ExitUsage, err)
 	}

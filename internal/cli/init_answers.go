@@ -108,10 +108,10 @@ func (p *plan) settle() {
 		}
 	}
 	if p.worker {
-		p.services = []string{"medusa-server", "medusa-worker"}
+		p.services = pair
 	}
 	if len(p.services) == 0 {
-		p.services = []string{scaffold.DefaultService}
+		p.services = p.usualServices()
 	}
 	remote := strings.TrimSuffix(p.place.Remote, ".git")
 	for _, candidate := range []string{p.app.Name, path.Base(strings.ReplaceAll(remote, ":", "/")), path.Base(p.place.Root), "app"} {
@@ -121,11 +121,22 @@ func (p *plan) settle() {
 	}
 }
 
+// pair are a Medusa server and a Medusa worker.
+var pair = []string{"medusa-server", "medusa-worker"}
+
+// usualServices are the services where nobody says which ones: two where the app is made for it.
+func (p *plan) usualServices() []string {
+	if p.app.Pair() {
+		return pair
+	}
+	return []string{scaffold.DefaultService}
+}
+
 // ask asks for what was not given by a flag. An empty answer takes what stands in brackets.
 func (p *plan) ask(cmd *cobra.Command, in *bufio.Reader, out io.Writer) error {
 	services := strings.Join(p.services, ",")
 	if services == "" {
-		services = scaffold.DefaultService
+		services = strings.Join(p.usualServices(), ",")
 	}
 	for _, q := range []struct {
 		flag, question string

@@ -57,14 +57,21 @@ func (p *plan) nextMedusa(step, more say) {
 	if p.app.Lockfile == "" {
 		step("commit the package manager's lockfile: without one, each build may install other versions")
 	}
-	if !p.app.Pinned && (p.app.Manager == scaffold.PNPM || p.app.Manager == scaffold.Yarn) {
+	if !p.app.Pinned() && (p.app.Manager == scaffold.PNPM || p.app.Manager == scaffold.Yarn) {
 		step("name the package manager's version in package.json (packageManager): without it, each build takes the newest")
 	}
 	step("put the app's secrets where the task definition reads them, also on local AWS (Systems Manager, Parameter Store):")
-	for _, name := range []string{"DATABASE_URL", "REDIS_URL", "JWT_SECRET", "COOKIE_SECRET"} {
+	for _, name := range p.app.Secrets() {
 		more("aws ssm put-parameter --type SecureString --name /%s/%s --value file:///dev/stdin", p.name, name)
 	}
-	if len(p.services) > 1 {
+	step("put your addresses in place of example.com's in ecs/*.json: STORE_CORS, ADMIN_CORS, AUTH_CORS")
+	switch {
+	case !p.app.Redis:
+		step("stay with one task until sessions, events, workflows, cache and locks are in Redis: docs/medusa.md says how")
+	case len(p.services) == 1:
+		step("think of a worker for the background jobs, apart from the server: medusa-deploy init --worker --force")
+	}
+	if len(p.services) > 1 && !p.app.WorkerMode {
 		step("have medusa-config read the mode: workerMode: process.env.MEDUSA_WORKER_MODE (server or worker)")
 	}
 	if p.plain {

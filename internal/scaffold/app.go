@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -29,19 +28,44 @@ type App struct {
 	Node       bool   // there is a package.json
 	Medusa     string // the version range of @medusajs/medusa; empty: no Medusa app
 	Manager    Manager
+	Version    string // of the package manager, as packageManager names it; empty: it does not
 	Lockfile   string // its name; empty: none
-	Pinned     bool   // packageManager names the version
 	NodeMajor  int    // what the image runs on
 	Dockerfile bool   // there is one
+	Prunes     bool   // it runs the program that init writes beside a Dockerfile
 	Extra      []string
+	Prepare    bool     // package.json has a prepare script, which is for who works on the source
+	Tokens     []string // environment variables that the package manager's settings read, such as a registry's token
+	Monorepo   Monorepo // zero: the directory is the app
+	Redis      bool     // its medusa-config names Redis: what tasks share can lie there
+	WorkerMode bool     // its medusa-config takes MEDUSA_WORKER_MODE, so that a server and a worker can be apart
+	Ready      bool     // it has a route /ready
 }
 
-// extras are files that an installation reads beside the lockfile.
+// Pinned tells whether the project says which version of its package manager it wants.
+func (a App) Pinned() bool { return a.Version != "" }
+
+// Pair tells whether a server and a worker can be services of their own: what they share lies in Redis, and the mode is
+// taken from the environment.
+func (a App) Pair() bool { return a.Medusa != "" && a.Redis && a.WorkerMode }
+
+// Secrets are the variables that the app's task definition takes as secrets.
+func (a App) Secrets() []string {
+	switch {
+	case a.Medusa == "":
+		return nil
+	case a.Redis:
+		return []string{"DATABASE_URL", "REDIS_URL", "JWT_SECRET", "COOKIE_SECRET"}
+	}
+	return []string{"DATABASE_URL", "JWT_SECRET", "COOKIE_SECRET"}
+}
+
+// extras are files that an installation reads beside the lockfile. A name that ends in / is a directory.
 var extras = map[Manager][]string{
-	NPM:   {".npmrc"},
-	Yarn1: {".yarnrc", ".npmrc", ".yarn"},
-	Yarn:  {".yarnrc.yml", ".yarn"},
-	PNPM:  {".npmrc", "pnpm-workspace.yaml", ".pnpmfile.cjs"},
+	NPM:   {".npmrc", "patches/"},
+	Yarn1: {".yarnrc", ".npmrc", ".yarn/releases/", "patches/"},
+	Yarn:  {".yarnrc.yml", ".yarn/releases/", ".yarn/plugins/", ".yarn/patches/"},
+	PNPM:  {".npmrc", "pnpm-workspace.yaml", ".pnpmfile.cjs", "patches/"},
 }
 
 // lockfiles in the order of their weight: who has two has usually moved away from npm.
@@ -52,36 +76,74 @@ var lockfiles = []struct {
 
 // manifest is what is read of package.json.
 type manifest struct {
-	Name           string            `json:"name"`
-	Dependencies   map[string]string `json:"dependencies"`
-	PackageManager string            `json:"packageManager"`
-	Engines        map[string]string `json:"engines"`
+	Name            string            `json:"name"`
+	Dependencies    map[string]string `json:"dependencies"`
+	DevDependencies map[string]string `json:"devDependencies"`
+	Scripts         map[string]string `json:"scripts"`
+	PackageManager  string            `json:"packageManager"`
+	Engines         map[string]string `json:"engines"`
+	Workspaces      workspaces        `json:"workspaces"`
 }
 
-// Detect looks at the app in dir. A directory without package.json is no error; one that cannot be read is.
-func Detect(dir string) (App, error) {
-	app := App{NodeMajor: usualNode, Dockerfile: exists(dir, "Dockerfile")}
-	text, err := os.ReadFile(filepath.Join(dir, "package.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return app, nil
-	}
+// medusaPackage is what makes an app a Medusa app.
+const medusaPackage = "@medusajs/medusa"
+
+// readManifest reads a directory's package.json. One that is not there is fs.ErrNotExist.
+func readManifest(dir string) (manifest, error) {
+	file := filepath.Join(dir, "package.json")
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return App{}, fmt.Errorf("look at the app: %w", err)
+		return manifest{}, fmt.Errorf("look at the app: %w", err)
 	}
 	var m manifest
 	if err := json.Unmarshal(text, &m); err != nil {
-		return App{}, fmt.Errorf("%s is not what npm reads: %w\n  correct it first: it says what the app is", filepath.Join(dir, "package.json"), err)
+		return manifest{}, fmt.Errorf("%s is not what npm reads: %w\n  correct it first: it says what the app is", file, err)
 	}
-	app.Node, app.Medusa = true, m.Dependencies["@medusajs/medusa"]
-	_, app.Name, _ = cutScope(m.Name)
-	app.NodeMajor = nodeMajor(m.Engines["node"])
-	app.manager(dir, m.PackageManager)
-	for _, name := range extras[app.Manager] {
+	return m, nil
+}
+
+// Detect looks at the app in dir. A directory without package.json is no error; one that cannot be read is, and so is a
+// workspace of a monorepo, which is built from the monorepo's root. app names the Medusa app of a monorepo that has
+// several, by its path from dir; empty: the only one.
+func Detect(dir, app string) (App, error) {
+	a := App{NodeMajor: usualNode, Dockerfile: exists(dir, "Dockerfile")}
+	if text, err := os.ReadFile(filepath.Join(dir, "Dockerfile")); err == nil {
+		a.Prunes = strings.Contains(string(text), pruneName)
+	}
+	m, err := readManifest(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return a, nil
+	}
+	if err != nil {
+		return App{}, err
+	}
+	a.Node, a.Medusa = true, m.Dependencies[medusaPackage]
+	a.Prepare = m.Scripts["prepare"] != ""
+	_, a.Name, _ = cutScope(m.Name)
+	engines := m.Engines["node"]
+	if a.Medusa == "" {
+		shop, err := a.monorepo(dir, app, m)
+		if err != nil {
+			return App{}, err
+		}
+		if shop.Engines["node"] != "" {
+			engines = shop.Engines["node"]
+		}
+	} else if root, err := rootAbove(dir); err != nil {
+		return App{}, err
+	} else if root != "" {
+		return App{}, fmt.Errorf("this app is a workspace of the monorepo in %[1]s, whose lockfile its image is built from\n  run init there: cd %[1]s && medusa-deploy init", root)
+	}
+	a.NodeMajor = nodeMajor(engines)
+	a.medusa(filepath.Join(dir, filepath.FromSlash(a.Monorepo.App)))
+	a.manager(dir, m.PackageManager)
+	for _, name := range extras[a.Manager] {
 		if exists(dir, name) {
-			app.Extra = append(app.Extra, name)
+			a.Extra = append(a.Extra, name)
 		}
 	}
-	return app, nil
+	a.Tokens, err = variables(dir)
+	return a, err
 }
 
 // manager finds the package manager: packageManager says it, else the lockfile does.
@@ -94,7 +156,8 @@ func (a *App) manager(dir, declared string) {
 		}
 	}
 	name, version, _ := strings.Cut(declared, "@")
-	switch a.Pinned = version != ""; name {
+	version, _, _ = strings.Cut(version, "+") // the hash behind it is for corepack
+	switch a.Version = version; name {
 	case "npm":
 		a.Manager = NPM
 	case "pnpm":
@@ -102,7 +165,7 @@ func (a *App) manager(dir, declared string) {
 	case "yarn":
 		a.Manager = Yarn1
 	}
-	if a.Manager == Yarn1 && (exists(dir, ".yarnrc.yml") || a.Pinned && !strings.HasPrefix(version, "1.")) {
+	if a.Manager == Yarn1 && (exists(dir, ".yarnrc.yml") || version != "" && !strings.HasPrefix(version, "1.")) {
 		a.Manager = Yarn
 	}
 	if a.Lockfile != "" && !a.fits(a.Lockfile) { // of another manager, which no longer counts
@@ -115,6 +178,18 @@ func (a *App) manager(dir, declared string) {
 	}
 }
 
+// medusa looks at how the Medusa app in dir is set up. A configuration that cannot be read says nothing.
+func (a *App) medusa(dir string) {
+	for _, ending := range []string{"ts", "js"} {
+		text, err := os.ReadFile(filepath.Join(dir, "medusa-config."+ending))
+		if err == nil {
+			a.Redis = a.Redis || strings.Contains(strings.ToLower(string(text)), "redisurl")
+			a.WorkerMode = a.WorkerMode || strings.Contains(string(text), "MEDUSA_WORKER_MODE")
+		}
+		a.Ready = a.Ready || exists(dir, "src/api/ready/route."+ending)
+	}
+}
+
 func (a *App) fits(lockfile string) bool {
 	for _, one := range lockfiles {
 		if one.name == lockfile {
@@ -122,50 +197,6 @@ func (a *App) fits(lockfile string) bool {
 		}
 	}
 	return false
-}
-
-// usualNode is the version that Medusa's own images run on; leastNode is the oldest that Medusa 2 takes.
-const (
-	usualNode = 22
-	leastNode = 20
-)
-
-var nodeRange = regexp.MustCompile(`(>=|\^|~)?\s*v?([0-9]+)`)
-
-// nodeMajor picks a version from package.json's engines: the usual one where the range has it, else the first that is named.
-func nodeMajor(engines string) int {
-	first := 0
-	for _, m := range nodeRange.FindAllStringSubmatch(firstOfEach(engines), -1) {
-		major, err := strconv.Atoi(m[2])
-		switch {
-		case err != nil || major < leastNode:
-			if m[1] == ">=" {
-				return usualNode
-			}
-			continue
-		case major == usualNode || m[1] == ">=" && major <= usualNode:
-			return usualNode
-		case first == 0:
-			first = major
-		}
-	}
-	if first == 0 {
-		return usualNode
-	}
-	return first
-}
-
-// firstOfEach leaves of each version of a range its major number: "^20.19 || >=22.12" becomes "^20 >=22".
-func firstOfEach(engines string) string {
-	var out []string
-	for _, part := range strings.Fields(strings.ReplaceAll(strings.ReplaceAll(engines, "||", " "), ">= ", ">=")) {
-		if strings.HasPrefix(part, "<") {
-			continue
-		}
-		major, _, _ := strings.Cut(part, ".")
-		out = append(out, major)
-	}
-	return strings.Join(out, " ")
 }
 
 // cutScope splits @scope/name.

@@ -37,7 +37,7 @@ type File struct {
 //go:embed templates
 var templates embed.FS
 
-var parsed = template.Must(template.New("").Delims("<%", "%>").Funcs(template.FuncMap{"join": strings.Join}).ParseFS(templates, "templates/*.tmpl"))
+var parsed = template.Must(template.New("").Delims("<%", "%>").Funcs(template.FuncMap{"join": strings.Join}).ParseFS(templates, "templates/*"))
 
 // page is what a template sees.
 type page struct {
@@ -57,6 +57,14 @@ const (
 // LocalNeeded tells whether the target local differs from its defaults.
 func (p page) LocalNeeded() bool {
 	return p.App.Medusa != "" || p.Region != DefaultRegion || p.Cluster != DefaultCluster || len(p.Services) != 1 || p.Services[0] != DefaultService
+}
+
+// Tasks is how many there are at first: two where they share what they have to, in Redis.
+func (p page) Tasks() int {
+	if p.Worker || p.App.Medusa != "" && !p.App.Redis {
+		return 1
+	}
+	return 2
 }
 
 // Arm tells the architecture.
@@ -85,19 +93,6 @@ func Definitions(o Options) ([]File, error) {
 			}
 			files = append(files, file)
 		}
-	}
-	return files, nil
-}
-
-// Image writes the Dockerfile of a Medusa app and its .dockerignore.
-func Image(o Options) ([]File, error) {
-	var files []File
-	for _, one := range [][2]string{{"Dockerfile", "dockerfile.tmpl"}, {".dockerignore", "dockerignore.tmpl"}} {
-		file, err := render(one[0], one[1], page{Options: o.filled()})
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, file)
 	}
 	return files, nil
 }

@@ -13,23 +13,6 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// project makes a directory with files. A name that ends in / is a directory.
-func project(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, content := range files {
-		path := filepath.Join(dir, name)
-		if strings.HasSuffix(name, "/") {
-			if err := os.MkdirAll(path, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		} else if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 const medusa = `{"name":"@acme/shop","dependencies":{"@medusajs/medusa":"2.21.2"}`
 
 // apps are Medusa apps of each package manager.
@@ -37,13 +20,13 @@ var apps = map[string]map[string]string{
 	"npm":             {"package.json": medusa + `}`, "package-lock.json": "{}"},
 	"npm-no-lockfile": {"package.json": medusa + `}`},
 	"yarn-classic":    {"package.json": medusa + `,"packageManager":"yarn@1.22.22"}`, "yarn.lock": "", ".npmrc": ""},
-	"yarn":            {"package.json": medusa + `,"packageManager":"yarn@4.12.0"}`, "yarn.lock": "", ".yarnrc.yml": "", ".yarn/": ""},
+	"yarn":            {"package.json": medusa + `,"packageManager":"yarn@4.12.0"}`, "yarn.lock": "", ".yarnrc.yml": "", ".yarn/releases/": ""},
 	"pnpm":            {"package.json": medusa + `,"engines":{"node":"^20.19"}}`, "pnpm-lock.yaml": "", ".npmrc": "", "package-lock.json": "{}"},
 }
 
 func detect(t *testing.T, files map[string]string) App {
 	t.Helper()
-	app, err := Detect(project(t, files))
+	app, err := Detect(project(t, files), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,8 +37,8 @@ func TestDetect(t *testing.T) {
 	want := map[string]App{
 		"npm":             {Manager: NPM, Lockfile: "package-lock.json", NodeMajor: 22},
 		"npm-no-lockfile": {Manager: NPM, NodeMajor: 22},
-		"yarn-classic":    {Manager: Yarn1, Lockfile: "yarn.lock", NodeMajor: 22, Pinned: true, Extra: []string{".npmrc"}},
-		"yarn":            {Manager: Yarn, Lockfile: "yarn.lock", NodeMajor: 22, Pinned: true, Extra: []string{".yarnrc.yml", ".yarn"}},
+		"yarn-classic":    {Manager: Yarn1, Lockfile: "yarn.lock", NodeMajor: 22, Version: "1.22.22", Extra: []string{".npmrc"}},
+		"yarn":            {Manager: Yarn, Lockfile: "yarn.lock", NodeMajor: 22, Version: "4.12.0", Extra: []string{".yarnrc.yml", ".yarn/releases/"}},
 		"pnpm":            {Manager: PNPM, Lockfile: "pnpm-lock.yaml", NodeMajor: 20, Extra: []string{".npmrc"}},
 	}
 	for name, files := range apps {
@@ -73,7 +56,7 @@ func TestDetect(t *testing.T) {
 	if moved.Manager != PNPM || moved.Lockfile != "" || moved.Medusa != "" {
 		t.Errorf("moved to pnpm: %+v", moved)
 	}
-	if _, err := Detect(project(t, map[string]string{"package.json": "{"})); err == nil || !strings.Contains(err.Error(), "package.json is not what npm reads") {
+	if _, err := Detect(project(t, map[string]string{"package.json": "{"}), ""); err == nil || !strings.Contains(err.Error(), "package.json is not what npm reads") {
 		t.Errorf("broken package.json: %v", err)
 	}
 }
