@@ -10,7 +10,7 @@ SOURCES = $(shell find cmd internal -name '*.go' -not -name '*_test.go') go.mod 
 include engine/engine.mk
 include peers/peers.mk
 
-.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency faults scale conformance pushes medusa-base medusa medusa-test medusa-deps dist dist-program clean
+.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency faults scale conformance pushes medusa-base medusa medusa-test medusa-deps images dist dist-program clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -81,6 +81,9 @@ medusa: build engine medusa-deps ## a real Medusa shop from nothing: base image,
 
 medusa-test: build engine medusa-deps ## the shop's whole story, held against docs/medusa-transcript.md (UPDATE=1 writes it anew)
 	@$(MEDUSA) -story -transcript docs/medusa-transcript.md $(if $(UPDATE),-update)
+
+images: build engine engine-client medusa-deps ## a shop's image by our Dockerfile and by Medusa's guides: size and time (docs/medusa.md)
+	@go run ./internal/rehearsal/images -program $(abspath $(PROGRAM)) -engine $(abspath $(ENGINE_DIR)) -example $(abspath examples/medusa) $(if $(AGAIN),-again)
 
 medusa-deps:
 	@sh internal/e2e/install.sh medusa
