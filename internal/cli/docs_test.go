@@ -20,6 +20,7 @@ func TestDocumentedCommands(t *testing.T) {
 	}{
 		{"github-actions.md", 8, []string{"init"}},
 		{"build.md", 8, []string{"build", "push", "login", "logout"}},
+		{"medusa.md", 6, nil},
 	} {
 		t.Run(doc.file, func(t *testing.T) {
 			raw, err := os.ReadFile(filepath.Join("..", "..", "docs", doc.file))
