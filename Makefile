@@ -1,6 +1,6 @@
 # `make help` lists what there is. Everything is built from Go modules; the only Debian packages are libseccomp-dev (the
 # container engine's system-call filter) and, for the tests, git, the AWS CLI, shellcheck, gh, docker's client, and for the
-# Medusa shop mmdebstrap, npm, tini, Redis and PostgreSQL, where they are missing.
+# Medusa shop mmdebstrap, npm, Redis and PostgreSQL, where they are missing.
 
 .DEFAULT_GOAL := help
 PROGRAM := bin/medusa-deploy

@@ -1,7 +1,7 @@
 # Builds the container engine of local AWS into bin/engine/ from the versions that engine/go.mod pins.
 # Include it from the Makefile at the repository's root, or run `make -f engine/engine.mk engine` there.
 #
-#   engine           containerd, its shim, runc, buildkitd and the CNI plugins, and act, which runs workflows for local CI
+#   engine           containerd, its shim, runc, init, buildkitd and the CNI plugins, and act, which runs workflows for local CI
 #   engine-buildkit  of these, what builds images where Docker runs the containers
 #   engine-client    buildctl, which the benchmarks compare with
 #   engine-buildx    docker's buildx, with which the tests run the plain workflow
@@ -13,7 +13,7 @@
 
 ENGINE_DIR := bin/engine
 ENGINE_PLUGINS := bridge host-local loopback portmap
-ENGINE_BINARIES := $(addprefix $(ENGINE_DIR)/,containerd containerd-shim-runc-v2 buildkitd runc act $(addprefix cni/,$(ENGINE_PLUGINS)))
+ENGINE_BINARIES := $(addprefix $(ENGINE_DIR)/,containerd containerd-shim-runc-v2 buildkitd runc init act $(addprefix cni/,$(ENGINE_PLUGINS)))
 ENGINE_PINS := engine/go.mod engine/go.sum engine/engine.mk
 
 # What local AWS does not use is left out: it halves the build. Versions are what the daemons report of themselves.
@@ -56,6 +56,10 @@ $(ENGINE_DIR)/cni/bridge $(ENGINE_DIR)/cni/loopback: $(ENGINE_PINS)
 
 $(ENGINE_DIR)/cni/portmap: $(ENGINE_PINS)
 	$(call engine_build,$(CNI_MODULE),$(call engine_version,$(CNI_MODULE)),$(CNI_MODULE)/plugins/meta/$(@F))
+
+$(ENGINE_DIR)/init: engine/init/main.go $(ENGINE_PINS)
+	@echo "engine: building init"; mkdir -p $(@D) && \
+	cd engine && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o '$(abspath $@)' ./init && touch '$(abspath $@)'
 
 $(ENGINE_DIR)/buildx: $(ENGINE_PINS)
 	$(call engine_build,$(BUILDX_MODULE),$(call engine_version,$(BUILDX_MODULE)),$(BUILDX_MODULE)/cmd/buildx)

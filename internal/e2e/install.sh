@@ -13,7 +13,6 @@ command -v docker >/dev/null && command -v dockerd >/dev/null || missing="$missi
 if test "${1-}" = medusa; then # the shop's base image and databases
 	command -v mmdebstrap >/dev/null || missing="$missing mmdebstrap"
 	command -v npm >/dev/null || missing="$missing npm"
-	command -v tini-static >/dev/null || missing="$missing tini"
 	command -v redis-server >/dev/null || missing="$missing redis-server"
 	test -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" || missing="$missing postgresql"
 fi

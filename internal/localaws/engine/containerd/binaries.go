@@ -14,10 +14,13 @@ const BinariesVariable = "MEDUSA_DEPLOY_ENGINE_DIR"
 // ErrNoBinaries says that the engine's binaries are in none of the places where they are looked for.
 var ErrNoBinaries = errors.New("the container engine is not built")
 
+// initName is the program that a container whose task asks for an init process starts with.
+const initName = "init"
+
 // binaryNames is what `make engine` builds, relative to its directory.
 func binaryNames() []string {
 	return []string{
-		"containerd", "containerd-shim-runc-v2", "runc", "buildkitd",
+		"containerd", "containerd-shim-runc-v2", "runc", "buildkitd", initName,
 		"cni/bridge", "cni/host-local", "cni/loopback",
 	}
 }

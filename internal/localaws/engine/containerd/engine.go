@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"sync"
 	"time"
 
@@ -190,19 +189,6 @@ func inNamespace(ctx context.Context) context.Context {
 	silent := logrus.New()
 	silent.SetOutput(io.Discard)
 	return log.WithLogger(namespaces.WithNamespace(ctx, namespace), logrus.NewEntry(silent))
-}
-
-// lookInit finds a static init binary to put in front of a container's command.
-func lookInit(binDir string) (string, error) {
-	for _, name := range []string{"tini-static", "docker-init", "catatonit"} {
-		if file := binDir + "/" + name; isExecutable(file) {
-			return file, nil
-		}
-		if file, err := exec.LookPath(name); err == nil {
-			return file, nil
-		}
-	}
-	return "", errors.New("initProcessEnabled needs a static init on this machine and there is none: install tini (it has tini-static), or put the init into the image")
 }
 
 func isExecutable(file string) bool {

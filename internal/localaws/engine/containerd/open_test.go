@@ -21,7 +21,7 @@ func TestOpenBrokenDaemon(t *testing.T) {
 		t.Skip(err)
 	}
 	dir, bin := t.TempDir(), t.TempDir()
-	for _, name := range []string{"containerd-shim-runc-v2", "runc", "buildkitd", "cni/bridge", "cni/host-local", "cni/loopback"} {
+	for _, name := range []string{"containerd-shim-runc-v2", "runc", "buildkitd", "init", "cni/bridge", "cni/host-local", "cni/loopback"} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(bin, name)), 0o750); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -38,12 +39,8 @@ func (e *Engine) specOptions(spec engine.ContainerSpec, image ocispec.Image, san
 	}
 	var extra []specs.Mount
 	if spec.InitProcess {
-		init, err := lookInit(e.config.BinDir)
-		if err != nil {
-			return nil, err
-		}
 		args = append([]string{initPath, "--"}, args...)
-		extra = append(extra, bind(init, initPath, "ro"))
+		extra = append(extra, bind(filepath.Join(e.config.BinDir, initName), initPath, "ro"))
 	}
 	options := []oci.SpecOpts{
 		oci.WithDefaultUnixDevices, oci.WithNewPrivileges, oci.WithoutRunMount,
