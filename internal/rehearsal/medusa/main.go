@@ -1,6 +1,6 @@
 // Command medusa takes a real Medusa shop the whole way on this machine, with what a machine without a registry has: a base
 // image from Debian and npm packages, PostgreSQL and Redis, local AWS. It ships the shop and goes shopping. With -story the
-// shop goes on living: changes under load, migrations good and bad, a crash, a rollback, a push
+// shop goes on living: changes under load, migrations good and bad, a crash, a database that goes away, a rollback, a push
 // through local CI. It fails when anything is not as it should be, and leaves nothing behind.
 package main
 
@@ -61,7 +61,7 @@ func (s *show) play(ctx context.Context, o options) (err error) {
 	s.opened()
 	acts := []func(context.Context) error{s.first, s.shopping}
 	if o.story {
-		acts = append(acts, s.oneLine, s.addTable, s.badMigration, s.crash, s.goBack, s.push)
+		acts = append(acts, s.oneLine, s.addTable, s.badMigration, s.crash, s.withoutDatabase, s.goBack, s.push)
 	}
 	for _, act := range acts {
 		if err := act(ctx); err != nil {
