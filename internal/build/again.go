@@ -62,7 +62,8 @@ func troubleOf(cause error) trouble {
 	case containsAny(text, refusals...):
 		return troubleRefused
 	case containsAny(text, "429 Too Many Requests", "500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout",
-		"connection reset", "connection refused", "broken pipe", "EOF", "i/o timeout"):
+		"connection reset", "connection refused", "broken pipe", "EOF", "i/o timeout",
+		"use of closed network connection", "server closed idle connection", "connection broken"):
 		return troublePassing
 	}
 	return troubleLasting

@@ -3,6 +3,8 @@ package build
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -28,6 +30,7 @@ func TestTroubleOf(t *testing.T) {
 		{errors.New("failed to copy: write tcp 127.0.0.1:1->127.0.0.1:2: write: broken pipe"), troublePassing},
 		{errors.New(`Put "http://h/v2/": read: connection reset by peer`), troublePassing},
 		{errors.New(`Put "http://h/v2/": unexpected EOF`), troublePassing},
+		{fmt.Errorf("Put: %w", net.ErrClosed), troublePassing},
 		{&transport.Error{StatusCode: 500}, troublePassing},
 		{&transport.Error{StatusCode: 429}, troublePassing},
 		{&transport.Error{StatusCode: 403}, troubleRefused},

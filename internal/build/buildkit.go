@@ -40,6 +40,9 @@ type Config struct {
 	Credentials func(ctx context.Context, host string) (auth release.Credentials, ok bool, err error)
 	// Renew gives new credentials of a registry that refuses those that a push began with. Nil: a refusal is final.
 	Renew func(ctx context.Context, host string) (release.Credentials, error)
+	// Blobs is the directory of the daemon's store in which a blob is the file sha256/HEX, when this program may read it: a
+	// push then takes layers from there and not through the daemon. Empty: it cannot.
+	Blobs string
 	// Docker is the argv of the Docker client whose engine Load fills; empty: Load names the image in the builder's own store.
 	Docker []string
 	// Log is for operators; nil discards.
@@ -121,10 +124,10 @@ func (b *BuildKit) built(ctx context.Context, c *client.Client, s *solving) (rel
 	return image, nil
 }
 
-// Push implements release.Builder. It solves the same build again, which the daemon answers from its cache, with an
-// exporter that pushes: only layers that the registry lacks move. They arrive without a name, and the tag is set once
-// the digest has proved right: a tag, which may be immutable, never names anything but what was built. A registry that
-// fails for now is tried again.
+// Push implements release.Builder. What was built is taken from the daemon's store: see carry. Where that is not the way,
+// the same build is solved again, which the daemon answers from its cache, with an exporter that pushes. Either way only
+// layers that the registry lacks move. They arrive without a name, and the tag is set once the digest has proved right: a
+// tag, which may be immutable, never names anything but what was built. A registry that fails for now is tried again.
 func (b *BuildKit) Push(ctx context.Context, req release.BuildRequest, want release.Digest, tag string, auth release.Credentials, emit release.Emit) error {
 	// What was built without cache is in the cache now; building it once more would give another image.
 	req.NoCache = false
@@ -139,12 +142,18 @@ func (b *BuildKit) Push(ctx context.Context, req release.BuildRequest, want rele
 
 func (b *BuildKit) push(ctx context.Context, c *client.Client, s *solving, want release.Digest, tag string) error {
 	defer s.done(ctx, c)
-	got, err := b.solve(ctx, c, s)
+	carried, err := b.carry(ctx, c, s, want)
 	if err != nil {
 		return err
 	}
-	if got != want {
-		return otherDigest(s.req, tag, got, want)
+	if !carried {
+		got, err := b.solve(ctx, c, s)
+		if err != nil {
+			return err
+		}
+		if got != want {
+			return otherDigest(s.req, tag, got, want)
+		}
 	}
 	manifest, err := reader{store: proxy.NewContentStore(c.ContentClient())}.read(ctx, digest.Digest(want))
 	if err != nil {

@@ -28,6 +28,7 @@ type guarded struct {
 	blobs   int                                           // blobs that were sent in full
 	still   bool                                          // tags may not move
 	owned   map[string]bool                               // blobs by repository: as with ECR, one repository's are not another's
+	before  func(http.ResponseWriter, *http.Request) bool // called with each request; true: it has answered
 	arrived func()                                        // called when a layer begins to arrive; it may wait
 	fault   func(http.ResponseWriter, *http.Request) bool // answers reads of what faultAt names; false: it did not
 	faultAt string
@@ -41,6 +42,12 @@ func startRegistry(t *testing.T) *guarded {
 	// Blobs on disk: the handler that keeps them in memory is locked while one arrives, which may come from itself.
 	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithBlobHandler(registry.NewDiskBlobHandler(t.TempDir())))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.mu.Lock()
+		before := g.before
+		g.mu.Unlock()
+		if before != nil && before(w, r) {
+			return
+		}
 		if user, password, _ := r.BasicAuth(); user != "AWS" || password != secret {
 			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
 			http.Error(w, "Not Authorized", http.StatusUnauthorized)

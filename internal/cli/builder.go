@@ -206,7 +206,7 @@ func (s *session) openEngine(ctx context.Context) (builderFound, error) {
 	if local.BuildKit == "" {
 		return builderFound{}, absentError{fmt.Errorf("the %s engine of local AWS cannot build images", local.Engine)}
 	}
-	return s.openDaemon(ctx, build.Config{Address: local.BuildKit, Reason: "the built-in engine"})
+	return s.openDaemon(ctx, build.Config{Address: local.BuildKit, Reason: "the built-in engine", Blobs: local.Blobs})
 }
 
 // dockerClient is the Docker client whose engine takes what is loaded; nil: there is none here.

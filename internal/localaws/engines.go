@@ -25,6 +25,14 @@ type containers interface {
 	Shutdown(ctx context.Context) error
 }
 
+// blobs is the directory of an engine's blobs, each the file sha256/HEX; empty: it keeps them in another way.
+func blobs(of containers) string {
+	if files, ok := of.(interface{ Blobs() string }); ok {
+		return files.Blobs()
+	}
+	return ""
+}
+
 // choice is the engine that serves, and where its programs are.
 type choice struct {
 	engine   string

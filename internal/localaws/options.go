@@ -118,6 +118,7 @@ type Info struct {
 	AccessKeyID     string    `json:"accessKeyId"`
 	SecretAccessKey string    `json:"-"`                  // only in the file that its user alone can read
 	BuildKit        string    `json:"buildkit,omitempty"` // address of BuildKit's daemon; empty when the engine has none
+	Blobs           string    `json:"blobs,omitempty"`    // directory of the images' blobs, sha256/HEX; empty: no files
 	Engine          string    `json:"engine"`
 	EngineReason    string    `json:"engineReason,omitempty"` // why it is not the built-in one, when nobody named it
 	Rates           string    `json:"rates,omitempty"`        // those that it enforces; empty: none

@@ -137,7 +137,7 @@ func (s *server) start(ctx context.Context) error {
 	s.info = Info{
 		PID: os.Getpid(), Endpoint: "http://" + host, Host: host, Listen: listen, Region: Region,
 		AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey,
-		BuildKit: containers.BuildKitAddress(), Engine: containers.Kind(), EngineReason: s.engine.reason, Rates: s.options.Rates, Dir: s.options.Dir, Started: time.Now().UTC(),
+		BuildKit: containers.BuildKitAddress(), Blobs: blobs(containers), Engine: containers.Kind(), EngineReason: s.engine.reason, Rates: s.options.Rates, Dir: s.options.Dir, Started: time.Now().UTC(),
 	}
 	p, err := assemble(s.options, s.info, keys, state, containers)
 	if err != nil {

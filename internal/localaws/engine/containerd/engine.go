@@ -148,6 +148,11 @@ func (e *Engine) Kind() string { return "containerd" }
 // BuildKitAddress is where buildkitd listens, for a BuildKit client.
 func (e *Engine) BuildKitAddress() string { return "unix://" + e.layout.buildkitSocket() }
 
+// Blobs is the directory of the blobs of all images, built and pulled, each the file sha256/HEX. Its owner alone may read it.
+func (e *Engine) Blobs() string {
+	return e.layout.path("containerd", "io.containerd.content.v1.content", "blobs")
+}
+
 // Close lets go of the engine: daemons and containers keep running, and the next Open finds them. Blocked calls of Wait
 // and Logs return.
 func (e *Engine) Close() error {
