@@ -10,7 +10,7 @@ SOURCES = $(shell find cmd internal -name '*.go' -not -name '*_test.go') go.mod 
 include engine/engine.mk
 include peers/peers.mk
 
-.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency faults scale conformance pushes medusa-base medusa medusa-test medusa-deps images dist dist-program clean
+.PHONY: help demo build test test-deps lint bench kills races matrix rollouts latency faults scale conformance builds pushes medusa-base medusa medusa-test medusa-deps images dist dist-program clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -67,6 +67,9 @@ faults: build engine ## fifty releases, good and bad, while every fifth call goe
 
 conformance: build $(PEERS_DIR)/conformance ## run the OCI distribution specification's own tests on local ECR
 	@go run ./internal/rehearsal/conformance $(REHEARSAL_FLAGS) -suite $(abspath $(PEERS_DIR))/conformance
+
+builds: build engine engine-client engine-buildx ## measure what the program adds to a build and push by the bare buildctl and docker buildx
+	@go run ./internal/rehearsal/builds $(REHEARSAL_FLAGS) $(BUILDS_FLAGS)
 
 pushes: build engine peers test-deps ## measure pushes and pulls: local ECR against CNCF distribution, the program against crane and skopeo, and after a cut
 	@go run ./internal/rehearsal/pushes $(REHEARSAL_FLAGS) -peers $(abspath $(PEERS_DIR)) $(PUSHES_FLAGS)
