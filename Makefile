@@ -68,7 +68,7 @@ faults: build engine ## fifty releases, good and bad, while every fifth call goe
 conformance: build $(PEERS_DIR)/conformance ## run the OCI distribution specification's own tests on local ECR
 	@go run ./internal/rehearsal/conformance $(REHEARSAL_FLAGS) -suite $(abspath $(PEERS_DIR))/conformance
 
-builds: build engine engine-client engine-buildx ## measure what the program adds to a build and push by the bare buildctl and docker buildx
+builds: build engine engine-client engine-buildx test-deps ## measure what the program adds to a build and push by the bare buildctl and docker buildx
 	@go run ./internal/rehearsal/builds $(REHEARSAL_FLAGS) $(BUILDS_FLAGS)
 
 pushes: build engine peers test-deps ## measure pushes and pulls: local ECR against CNCF distribution, the program against crane and skopeo, and after a cut

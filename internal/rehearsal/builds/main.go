@@ -141,7 +141,7 @@ func (b *bench) measure(ctx context.Context, o options, w *way) error {
 // program builds and pushes with the program.
 func (b *bench) program(ctx context.Context, w *way) (spent, error) {
 	b.stage.Env = w.env
-	result, err := b.stage.Green(ctx, release.OutcomeSucceeded, "push")
+	result, err := b.stage.Green(ctx, release.OutcomeSucceeded, append([]string{"push"}, w.args...)...)
 	return spent{result.Took, result.Phases}, err
 }
 

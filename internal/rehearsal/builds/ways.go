@@ -17,6 +17,7 @@ import (
 // way is a way to the daemon, with the tool that goes it without the program.
 type way struct {
 	name     string
+	args     []string // of the program's push
 	env      []string // of the program
 	bareName string
 	bare     []string // argv
@@ -40,12 +41,18 @@ func newBench(ctx context.Context, stage *rehearsal.Stage) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{stage: stage, registry: registry, address: env["BUILDKIT_HOST"]}
-	create := b.command(ctx, b.tool("buildx"), "create", "--name", "bare", "--driver", "remote", b.address)
 	if err := errors.Join(registry.DockerConfig(b.dockerConfig()), registry.Create(ctx, repository, bareRepository)); err != nil {
 		return nil, err
 	}
-	return b, output(create)
+	plugins := filepath.Join(b.dockerConfig(), "cli-plugins")
+	if err := errors.Join(os.Mkdir(plugins, 0o700), os.Symlink(b.tool("buildx"), filepath.Join(plugins, "docker-buildx"))); err != nil {
+		return nil, err
+	}
+	return b, output(b.command(ctx, "docker", "buildx", "create", "--name", bareBuilder, "--driver", "remote", b.address))
 }
+
+// bareBuilder is the builder of docker buildx: the same daemon.
+const bareBuilder = "bare"
 
 func (b *bench) tool(name string) string { return filepath.Join(b.stage.EngineDir, name) }
 
@@ -56,11 +63,13 @@ func (b *bench) ways() []*way {
 		b.tool("buildctl"), "--addr", b.address, "build", "--progress", "plain", "--frontend", "dockerfile.v0", "--local", "context=.", "--local", "dockerfile=.",
 		"--opt", "platform=linux/amd64", "--output", "type=image,name=" + image + ",push=true,oci-mediatypes=true,registry.insecure=true",
 	}
-	buildx := []string{b.tool("buildx"), "build", "--builder", "bare", "--progress", "plain", "--provenance=false", "--platform", "linux/amd64", "--push", "--tag", image, "."}
+	buildx := []string{
+		"docker", "buildx", "build", "--builder", bareBuilder, "--progress", "plain", "--provenance=false", "--platform", "linux/amd64", "--push", "--tag", image, ".",
+	}
 	return []*way{
-		{name: "built-in engine", bareName: "buildctl", bare: buildctl},
+		{name: "built-in engine", args: []string{"--builder", "engine"}, bareName: "buildctl", bare: buildctl},
 		{name: "BUILDKIT_HOST", env: []string{"BUILDKIT_HOST=" + b.address}, bareName: "buildctl", bare: buildctl},
-		{name: "BUILDKIT_HOST", env: []string{"BUILDKIT_HOST=" + b.address}, bareName: "buildx, remote driver", bare: buildx},
+		{name: "docker buildx, remote driver", args: []string{"--builder", "buildx:" + bareBuilder}, env: b.docker(), bareName: "docker buildx", bare: buildx},
 	}
 }
 
@@ -75,8 +84,13 @@ func (b *bench) bare(ctx context.Context, w *way) (spent, error) {
 func (b *bench) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = b.stage.App
-	command.Env = append(os.Environ(), "DOCKER_CONFIG="+b.dockerConfig(), "BUILDX_CONFIG="+filepath.Join(b.stage.Dir, "buildx"))
+	command.Env = append(os.Environ(), b.docker()...)
 	return command
+}
+
+// docker is the environment in which the Docker client knows buildx, the builder and the registry's password.
+func (b *bench) docker() []string {
+	return []string{"DOCKER_CONFIG=" + b.dockerConfig(), "BUILDX_CONFIG=" + filepath.Join(b.stage.Dir, "buildx")}
 }
 
 func output(command *exec.Cmd) error {
