@@ -21,7 +21,7 @@ func (s *session) openBuildx(ctx context.Context, w builderWish) (builderFound, 
 	if w.by != "" {
 		c.Reason = w.by
 	}
-	b, info, err := s.lookAtBuildx(ctx, c)
+	b, info, err := s.lookAtBuildx(ctx, c, w.by != "")
 	switch {
 	case errors.Is(err, build.ErrNoBuildx):
 		return builderFound{}, absentError{err}
@@ -34,9 +34,10 @@ func (s *session) openBuildx(ctx context.Context, w builderWish) (builderFound, 
 	return builderFound{Builder: b, close: b.Close, facts: func(context.Context) (build.Facts, error) { return factsOf(info), nil }}, nil
 }
 
-// lookAtBuildx looks at a builder. Where it is going to build, and can, the connection for that is made meanwhile.
-func (s *session) lookAtBuildx(ctx context.Context, c build.BuildxConfig) (*build.Buildx, build.BuildxInfo, error) {
-	if s.onlyLooks || s.plain.Local {
+// lookAtBuildx looks at a builder. Where it is going to build, and can, the connection for that is made meanwhile. One that
+// nobody asked for may turn out not to reach local AWS, and is not started for that.
+func (s *session) lookAtBuildx(ctx context.Context, c build.BuildxConfig, asked bool) (*build.Buildx, build.BuildxInfo, error) {
+	if s.onlyLooks || s.plain.Local && !asked {
 		info, err := build.InspectBuildx(ctx, c)
 		if err != nil {
 			return nil, info, err

@@ -25,6 +25,7 @@ type options struct {
 	rounds, cold int
 	layers       int
 	size         int64
+	only         string
 }
 
 func main() {
@@ -34,6 +35,7 @@ func main() {
 	flag.IntVar(&o.cold, "cold", 5, "how often with a cold cache")
 	flag.IntVar(&o.layers, "layers", 12, "of the image")
 	flag.Int64Var(&o.size, "size", 256, "of each layer, in KiB")
+	flag.StringVar(&o.only, "only", "", "the ways whose names have this in them")
 	rehearsal.Main("builds", func(ctx context.Context) error { return run(ctx, o) })
 }
 
@@ -51,6 +53,9 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	for _, w := range b.ways() {
+		if !strings.Contains(w.name, o.only) {
+			continue
+		}
 		if err := b.measure(ctx, o, w); err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
