@@ -28,7 +28,7 @@ ENGINE ?= auto
 demo: build $(if $(filter docker,$(ENGINE)),engine-buildkit,engine) ## show the whole line on this machine: ship, change, ship under load, roll back (ENGINE=docker: on Docker)
 	@go run ./internal/rehearsal/demo -program $(abspath $(PROGRAM)) -engine $(abspath $(ENGINE_DIR)) -example $(abspath examples/hello) -containers '$(ENGINE)'
 
-test: build engine engine-buildx peers test-deps conformance ## run all tests, with real builds and real containers (needs root for those)
+test: build engine engine-client engine-buildx peers test-deps conformance ## run all tests, with real builds and real containers (needs root for those)
 	go test -race -timeout 60m ./...
 
 test-deps: medusa-deps

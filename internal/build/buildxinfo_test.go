@@ -19,7 +19,7 @@ func TestParseInspect(t *testing.T) {
 				"GC Policy rule#0:\n All:            false\n\n" +
 				"Name:                  both1\nEndpoint:              ssh://builder\nStatus:                stopped\n",
 			want: BuildxInfo{Name: "both", Driver: DriverContainer, Nodes: []BuildxNode{
-				{Name: "both0", Endpoint: "unix:///var/run/docker.sock", Status: "running", Version: "v0.34.2", Platforms: []string{"linux/amd64", "linux/386"}},
+				{Name: "both0", Endpoint: "unix:///var/run/docker.sock", Status: "running", Version: "v0.34.2", Platforms: []string{"linux/amd64", "linux/386"}, Options: `network="host"`},
 				{Name: "both1", Endpoint: "ssh://builder", Status: "stopped"},
 			}},
 		},
