@@ -143,7 +143,7 @@ func testSameDigest(t *testing.T, d *dock) {
 
 func testInspect(t *testing.T, _ *dock) {
 	for name, want := range map[string]build.BuildxInfo{
-		containerBuilder: {Name: containerBuilder, Driver: build.DriverContainer, Nodes: []build.BuildxNode{{Name: "cont0", Endpoint: os.Getenv("DOCKER_HOST"), Status: "running", Options: `image="` + builderImage + `" network="host"`}}},
+		containerBuilder: {Name: containerBuilder, Driver: build.DriverContainer, Nodes: []build.BuildxNode{{Name: "cont0", Endpoint: os.Getenv("DOCKER_HOST"), Status: "running"}}},
 		remoteBuilder:    {Name: remoteBuilder, Driver: build.DriverRemote, Nodes: []build.BuildxNode{{Name: "rem0", Status: "running"}}},
 		"":               {Name: "default", Driver: build.DriverDocker, Nodes: []build.BuildxNode{{Name: "default", Endpoint: "default", Status: "running"}}},
 	} {
@@ -155,6 +155,10 @@ func testInspect(t *testing.T, _ *dock) {
 			t.Errorf("%+v", got)
 			continue
 		}
+		if strings.Contains(got.Nodes[0].Options, `network="host"`) != (name == containerBuilder) || got.OwnLoopback() {
+			t.Errorf("%s has a loopback of its own, its options are %s", name, got.Nodes[0].Options)
+		}
+		got.Nodes[0].Options = "" // in no certain order
 		got.Engine, got.ContainerdStore, got.Nodes[0].Platforms, got.Nodes[0].Version = "", false, nil, ""
 		if name == remoteBuilder {
 			got.Nodes[0].Endpoint = ""
