@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -62,8 +63,8 @@ func (u *uploader) has(ctx context.Context, kind string, of digest.Digest) (bool
 		return false, err
 	}
 	request.Header.Set("Accept", ocispec.MediaTypeImageManifest+","+ocispec.MediaTypeImageIndex)
-	answer, err := u.do(request, http.StatusOK, http.StatusNotFound)
-	return err == nil && answer.StatusCode == http.StatusOK, err
+	status, _, err := u.do(request, http.StatusOK, http.StatusNotFound)
+	return err == nil && status == http.StatusOK, err
 }
 
 // send uploads a blob. With from, the name of another repository of the registry, it is only named where it is, if the
@@ -78,13 +79,12 @@ func (u *uploader) send(ctx context.Context, blob ocispec.Descriptor, from strin
 	if err != nil {
 		return err
 	}
-	begun, err := u.do(request, http.StatusAccepted, http.StatusCreated)
-	if err != nil || begun.StatusCode == http.StatusCreated {
+	status, at, err := u.do(request, http.StatusAccepted, http.StatusCreated)
+	if err != nil || status == http.StatusCreated {
 		return err
 	}
-	at, err := begun.Location() // relative to the request, as the specification allows
-	if err != nil {
-		return fmt.Errorf("the registry began an upload and did not say where: %w", err)
+	if at == nil {
+		return fmt.Errorf("the registry began an upload of %s and did not say where", blob.Digest)
 	}
 	query = at.Query()
 	query.Set("digest", blob.Digest.String())
@@ -99,7 +99,7 @@ func (u *uploader) send(ctx context.Context, blob ocispec.Descriptor, from strin
 	}
 	request.ContentLength = blob.Size
 	request.Header.Set("Content-Type", "application/octet-stream")
-	_, err = u.do(request, http.StatusCreated)
+	_, _, err = u.do(request, http.StatusCreated)
 	return err
 }
 
@@ -111,16 +111,23 @@ func (u *uploader) url(kind, what string, query url.Values) string {
 	return at.String()
 }
 
-// do sends a request whose answer is one of the expected ones. The answer's body is read.
-func (u *uploader) do(request *http.Request, expected ...int) (*http.Response, error) {
+// do sends a request whose answer's status is one of the expected ones, and gives that and where the answer points to, if
+// it does.
+func (u *uploader) do(request *http.Request, expected ...int) (status int, at *url.URL, err error) {
 	answer, err := u.client.Do(request)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if err := transport.CheckError(answer, expected...); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	_, err = io.Copy(io.Discard, answer.Body) // so that the connection is used again
-	return answer, err
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil { // so that the connection is used again
+		return 0, nil, err
+	}
+	at, err = answer.Location() // relative to the request, as the specification allows
+	if errors.Is(err, http.ErrNoLocation) {
+		err = nil
+	}
+	return answer.StatusCode, at, err
 }
