@@ -15,7 +15,6 @@ import (
 type actionsFace struct {
 	Face
 	summary, outputs io.Writer // nil: none
-	mask             *Mask
 	mu               sync.Mutex
 	story            story
 	err              error
@@ -30,7 +29,11 @@ type story struct {
 
 // WithActions adds a job summary and step outputs to a face. Either writer may be nil.
 func WithActions(f Face, summary, outputs io.Writer, mask *Mask) Face {
-	return &actionsFace{Face: f, summary: summary, outputs: outputs, mask: mask}
+	face := &actionsFace{Face: f, summary: summary, outputs: outputs}
+	if mask == nil {
+		return face
+	}
+	return maskedFace{Face: face, mask: mask}
 }
 
 // Emit implements Face.
@@ -52,9 +55,6 @@ func (f *actionsFace) Emit(e release.Event) {
 func (f *actionsFace) write(w io.Writer, text string) error {
 	if w == nil {
 		return nil
-	}
-	if f.mask != nil {
-		text = f.mask.apply(text)
 	}
 	_, err := io.WriteString(w, text)
 	return err

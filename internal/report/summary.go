@@ -69,7 +69,7 @@ func failureSection(line writeLine, r release.Result) {
 		line("%s\n", strings.Join(facts, " · "))
 	}
 	block(line, "Dockerfile", e.Source)
-	block(line, "Last log lines", e.Log)
+	block(line, "Last log lines", briefly(e.Log))
 	block(line, "Next", e.Next)
 }
 

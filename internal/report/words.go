@@ -232,7 +232,7 @@ func explanationLines(e *release.Explanation) []string {
 	}
 	if len(e.Log) > 0 {
 		lines = append(lines, "  last log lines:")
-		for _, line := range e.Log {
+		for _, line := range briefly(e.Log) {
 			lines = append(lines, "    "+line)
 		}
 	}
@@ -243,4 +243,21 @@ func explanationLines(e *release.Explanation) []string {
 		}
 	}
 	return lines
+}
+
+// longestQuote is how many characters of a log line are quoted to a person: programs write whole stack traces into one line
+// of JSON, behind which the cause could not be seen any more.
+const longestQuote = 400
+
+// briefly cuts long lines short, and says by how much.
+func briefly(log []string) []string {
+	brief := make([]string, len(log))
+	for i, line := range log {
+		characters := []rune(line)
+		if more := len(characters) - longestQuote; more > 0 {
+			line = fmt.Sprintf("%s… (%d more characters)", string(characters[:longestQuote]), more)
+		}
+		brief[i] = line
+	}
+	return brief
 }
