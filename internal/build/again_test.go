@@ -128,3 +128,13 @@ func TestPersistSaysThatThereAreNoNewCredentials(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A registry on this machine is asked over TLS first, and answers with what a client that expects TLS does not understand.
+// When the second question, without, is cut off, that is what failed.
+func TestCutQuestionIsAskedAgain(t *testing.T) {
+	cause := errors.New(`Get "https://127.0.0.1:1/v2/": http: server gave HTTP response to HTTPS client; Get "http://127.0.0.1:1/v2/": read: connection reset by peer`)
+	var failed *pushError
+	if err := explainPush("127.0.0.1:1", "127.0.0.1:1/app", release.Credentials{}, cause); !errors.As(err, &failed) || failed.trouble != troublePassing {
+		t.Errorf("%v is for good", err)
+	}
+}

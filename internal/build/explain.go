@@ -125,7 +125,7 @@ func explainPush(host, name string, auth release.Credentials, cause error) error
 			name, host, auth.Username, cause)}
 	case containsAny(text, "TAG_INVALID", "ImageTagAlreadyExists", "tag is immutable"):
 		return fmt.Errorf("push to %s: the tag is immutable and names another image: %w\n  the same commit must keep its image: commit what made them differ, then ship again", name, cause)
-	case containsAny(text, "server gave HTTP response to HTTPS client"):
+	case kind == troubleLasting && containsAny(text, "server gave HTTP response to HTTPS client"):
 		return fmt.Errorf("push to %s: the registry %s speaks plain HTTP and the builder expects TLS: %w\n  tell the BuildKit daemon so in its buildkitd.toml: [registry.%q] http = true",
 			name, host, cause, host)
 	}

@@ -55,7 +55,7 @@ func TestMatrix(t *testing.T) {
 		"crash at start":          "exit code 3",
 		"crash after 5 s":         "exit code 4",
 		"crash after taking over": "exit code 4",
-		"never healthy":           "health check never passed",
+		"never healthy":           "never passed",
 		"cannot pull":             "is not in the registry",
 		"wrong architecture":      "another CPU architecture",
 		"OOM":                     "used more memory",
