@@ -40,7 +40,7 @@ func (g *registry) getBlob(v visit) error {
 	header.Set("Content-Type", "application/octet-stream")
 	header.Set("Docker-Content-Digest", l.Digest)
 	header.Set("Etag", strconv.Quote(l.Digest))
-	http.ServeContent(v.w, v.r, "", time.Time{}, f)
+	http.ServeContent(copying{v.w}, v.r, "", time.Time{}, f)
 	return nil
 }
 
