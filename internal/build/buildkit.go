@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"strings"
@@ -72,8 +73,11 @@ func New(c Config) (*BuildKit, error) {
 }
 
 // quieten sends what the client libraries of BuildKit and containerd write to standard error, beside their errors, to the
-// operators' log.
-func quieten(log *slog.Logger) { containerdlog.L.Logger.SetOutput(libraryLog{log}) }
+// operators' log; the session's HTTP/2 server writes to the standard library's logger.
+func quieten(to *slog.Logger) {
+	containerdlog.L.Logger.SetOutput(libraryLog{to})
+	log.SetOutput(libraryLog{to})
+}
 
 type libraryLog struct{ log *slog.Logger }
 
