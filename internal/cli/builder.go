@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/build"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
@@ -206,7 +207,11 @@ func (s *session) openEngine(ctx context.Context) (builderFound, error) {
 	if local.BuildKit == "" {
 		return builderFound{}, absentError{fmt.Errorf("the %s engine of local AWS cannot build images", local.Engine)}
 	}
-	return s.openDaemon(ctx, build.Config{Address: local.BuildKit, Reason: "the built-in engine", Blobs: local.Blobs})
+	reason := "the built-in engine"
+	if local.Engine == localaws.EngineDocker {
+		reason = "local AWS's, on Docker"
+	}
+	return s.openDaemon(ctx, build.Config{Address: local.BuildKit, Reason: reason, Blobs: local.Blobs})
 }
 
 // dockerClient is the Docker client whose engine takes what is loaded; nil: there is none here.

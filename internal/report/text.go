@@ -39,6 +39,7 @@ type textFace struct {
 	closed  bool
 	steps   steps
 	phase   release.Phase // that runs; empty between phases
+	failed  release.Phase // that a line outside of any group has called failed
 	begun   time.Time
 	live    live      // what it does right now
 	shown   time.Time // when something was last shown
@@ -139,7 +140,9 @@ func (f *textFace) show(e release.Event) {
 	case release.PhaseFailed:
 		f.phase = ""
 		f.say("%s: failed after %s", e.Phase, short(e.Seconds))
-		f.command(f.end())
+		if !f.command(f.end()) {
+			f.failed = e.Phase
+		}
 	case release.Result:
 		f.result(e)
 	default:
@@ -200,7 +203,11 @@ func (f *textFace) step(e release.BuildStep) {
 func (f *textFace) result(e release.Result) {
 	if e.Exit != release.ExitDone {
 		f.command(f.failure(e.Error))
-		for _, line := range failureBlock(e) {
+		block := failureBlock(e)
+		if e.Outcome == release.OutcomeFailed && e.Command == string(f.failed) { // as of `build`: its heading stands there already
+			block = block[1:]
+		}
+		for _, line := range block {
 			f.say("%s", line)
 		}
 		return

@@ -36,3 +36,27 @@ func TestNoSecretIsCut(t *testing.T) {
 		}
 	}
 }
+
+// TestFailsOnce: the phase and the command of one name fail in one line; a command of phases has a line of its own, and so
+// has one whose phase's line is within a group.
+func TestFailsOnce(t *testing.T) {
+	for _, c := range []struct {
+		kind    Kind
+		command string
+		lines   int // that say so
+	}{
+		{Plain, "build", 1}, {Plain, "ship", 2}, {GitHub, "build", 2},
+	} {
+		var err strings.Builder
+		face := New(c.kind, Options{Out: &err, Err: &err})
+		face.Emit(release.PhaseStarted{Phase: release.PhaseBuild, About: "commit c0ffee012345"})
+		face.Emit(release.PhaseFailed{Phase: release.PhaseBuild, Error: "no space", Seconds: 3})
+		face.Emit(release.Result{Command: c.command, Outcome: release.OutcomeFailed, Exit: release.ExitBuild, Error: "no space", Total: 3})
+		if closeErr := face.Close(); closeErr != nil {
+			t.Fatal(closeErr)
+		}
+		if text := err.String(); strings.Count(text, "failed after") != c.lines || !strings.Contains(text, "  no space\n") {
+			t.Errorf("%s of %s: want %d lines that say that it failed:\n%s", c.kind, c.command, c.lines, text)
+		}
+	}
+}
