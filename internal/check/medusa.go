@@ -41,7 +41,8 @@ func (t medusaTask) serves() bool {
 	return t.known && (t.facts.WorkerMode == "server" || t.facts.WorkerMode == "shared")
 }
 
-// medusaBuild is the stage that runs `medusa build`.
+// medusaBuild is the first stage that runs `medusa build`: where the admin and the server are built apart, that of the admin
+// by what init writes.
 type medusaBuild struct {
 	run   release.Instruction
 	found bool
@@ -188,7 +189,7 @@ var ownSwitch = regexp.MustCompile(`\b\w+=`)
 // configName finds files that are named like a config, usualConfig those that are one.
 var (
 	configName  = regexp.MustCompile(`[\w.-]*medusa-config[\w.-]*`)
-	usualConfig = regexp.MustCompile(`^medusa-config(?:\.[cm]?[jt]s)?$`)
+	usualConfig = regexp.MustCompile(`^medusa-config(?:\.(?:[cm]?[jt]s)?)?$`) // also medusa-config.*
 	edits       = command(`(?:sed|envsubst|perl|awk)\s`)
 )
 

@@ -260,7 +260,8 @@ func TestGoodShops(t *testing.T) {
 		"npm migrates": func(p *shop) {
 			p.req.Target.Migrate.Command = []string{"npm", "run", "migrate", "--", "--execute-safe-links"}
 		},
-		"own migration": func(p *shop) { p.req.Target.Migrate.Command = []string{"node", "migrate.js"} },
+		"the admin apart": builtApart,
+		"own migration":   func(p *shop) { p.req.Target.Migrate.Command = []string{"node", "migrate.js"} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := aShop()
@@ -411,6 +412,22 @@ func ownModules(p *shop) {
 func entrypoint(p *shop) {
 	p.files["docker-start.sh"] = "#!/bin/sh\nset -e\n# medusa db:migrate is run by the release\necho \"starting, without medusa db:migrate\"\nexec npx medusa start\n"
 	p.dockerfile = strings.Replace(shopDockerfile, `CMD ["node_modules/.bin/medusa", "start"]`, "COPY docker-start.sh /usr/local/bin/docker-start.sh\nENTRYPOINT [\"/usr/local/bin/docker-start.sh\"]", 1)
+}
+
+// builtApart has the admin and the server built by stages of their own, as init writes it.
+func builtApart(p *shop) {
+	idleWorkerAdmin(p)
+	p.dockerfile = strings.Replace(shopDockerfile, "COPY . .\nRUN npx --no-install medusa build\n", `FROM base AS admin-source
+COPY . .
+RUN mkdir /server && mv src/api /server/ && if grep -rqs "\./api" src medusa-config.*; then cp -r /server/. src/; fi
+FROM build AS admin
+COPY --from=admin-source /app ./
+RUN npx --no-install medusa build --admin-only
+FROM build AS server
+COPY . .
+RUN DISABLE_MEDUSA_ADMIN=true npx --no-install medusa build
+`, 1)
+	p.dockerfile = strings.Replace(p.dockerfile, "COPY --from=build /app/.medusa/server", "COPY --from=admin /app/.medusa/admin ./public/admin\nCOPY --from=server /app/.medusa/server", 1)
 }
 
 func idleWorkerAdmin(p *shop) {

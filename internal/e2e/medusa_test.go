@@ -37,6 +37,12 @@ func TestMedusa(t *testing.T) {
 	if err := s.Edit("medusa-config.ts", `process.env.DISABLE_MEDUSA_ADMIN === "true"`, "true"); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Remove(s.Path("Dockerfile")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Must(t.Context(), "init", "--plain", "--yes"); err != nil { // for this shop: without a stage for the admin
+		t.Fatal(err)
+	}
 	commit, err := s.Commit("without the admin")
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,10 @@ type App struct {
 	Monorepo   Monorepo // zero: the directory is the app
 	Redis      bool     // its medusa-config names Redis: what tasks share can lie there
 	WorkerMode bool     // its medusa-config takes MEDUSA_WORKER_MODE, so that a server and a worker can be apart
-	Ready      bool     // it has a route /ready
+	// AdminSwitch: its medusa-config takes DISABLE_MEDUSA_ADMIN, so that the server can be built apart from the admin. Where
+	// the variable switches nothing, both builds make the admin: slower, and still right.
+	AdminSwitch bool
+	Ready       bool // it has a route /ready
 }
 
 // Pinned tells whether the project says which version of its package manager it wants.
@@ -185,6 +188,7 @@ func (a *App) medusa(dir string) {
 		if err == nil {
 			a.Redis = a.Redis || strings.Contains(strings.ToLower(string(text)), "redisurl")
 			a.WorkerMode = a.WorkerMode || strings.Contains(string(text), "MEDUSA_WORKER_MODE")
+			a.AdminSwitch = a.AdminSwitch || strings.Contains(string(text), "DISABLE_MEDUSA_ADMIN")
 		}
 		a.Ready = a.Ready || exists(dir, "src/api/ready/route."+ending)
 	}

@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// TestGuideShowsTheDockerfile: docs/medusa.md shows what init writes for npm, and explains what others get.
+// TestGuideShowsTheDockerfile: docs/medusa.md shows what init writes for npm and a config that can do without the admin, and explains what others get.
 func TestGuideShowsTheDockerfile(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "medusa.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := Image(options(detect(t, apps["npm"])))
+	made, err := Image(options(detect(t, apps["npm-admin"])))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func monorepo(more map[string]string) map[string]string {
 // monorepos are monorepos of each package manager.
 var monorepos = map[string]map[string]string{
 	"monorepo-npm":  monorepo(map[string]string{"package-lock.json": "{}"}),
-	"monorepo-pnpm": monorepo(map[string]string{"package.json": `{"packageManager":"pnpm@10.34.9"}`, "pnpm-lock.yaml": "", "pnpm-workspace.yaml": "packages: [apps/*, packages/**, '!packages/old']\n", ".npmrc": ""}),
+	"monorepo-pnpm": monorepo(map[string]string{"package.json": `{"packageManager":"pnpm@10.34.9"}`, "pnpm-lock.yaml": "", "pnpm-workspace.yaml": "packages: [apps/*, packages/**, '!packages/old']\n", ".npmrc": "", "apps/backend/medusa-config.ts": adminSwitch}),
 	"monorepo-yarn": monorepo(map[string]string{"yarn.lock": "", ".yarnrc.yml": ""}),
 	"monorepo-yarn-classic": monorepo(map[string]string{
 		"package.json": `{"workspaces":{"packages":["apps/*","packages/**"]},"packageManager":"yarn@1.22.22"}`, "yarn.lock": "",

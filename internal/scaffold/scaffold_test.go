@@ -15,9 +15,13 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 const medusa = `{"name":"@acme/shop","dependencies":{"@medusajs/medusa":"2.21.2"}`
 
+// adminSwitch is a config that does without the admin where a variable says so.
+const adminSwitch = `export default {admin: {disable: process.env.DISABLE_MEDUSA_ADMIN === "true"}}`
+
 // apps are Medusa apps of each package manager.
 var apps = map[string]map[string]string{
 	"npm":             {"package.json": medusa + `}`, "package-lock.json": "{}"},
+	"npm-admin":       {"package.json": medusa + `}`, "package-lock.json": "{}", "medusa-config.ts": adminSwitch},
 	"npm-no-lockfile": {"package.json": medusa + `}`},
 	"yarn-classic":    {"package.json": medusa + `,"packageManager":"yarn@1.22.22"}`, "yarn.lock": "", ".npmrc": ""},
 	"yarn":            {"package.json": medusa + `,"packageManager":"yarn@4.12.0"}`, "yarn.lock": "", ".yarnrc.yml": "", ".yarn/releases/": ""},
@@ -36,6 +40,7 @@ func detect(t *testing.T, files map[string]string) App {
 func TestDetect(t *testing.T) {
 	want := map[string]App{
 		"npm":             {Manager: NPM, Lockfile: "package-lock.json", NodeMajor: 22},
+		"npm-admin":       {Manager: NPM, Lockfile: "package-lock.json", NodeMajor: 22, AdminSwitch: true},
 		"npm-no-lockfile": {Manager: NPM, NodeMajor: 22},
 		"yarn-classic":    {Manager: Yarn1, Lockfile: "yarn.lock", NodeMajor: 22, Version: "1.22.22", Extra: []string{".npmrc"}},
 		"yarn":            {Manager: Yarn, Lockfile: "yarn.lock", NodeMajor: 22, Version: "4.12.0", Extra: []string{".yarnrc.yml", ".yarn/releases/"}},

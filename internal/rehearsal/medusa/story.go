@@ -39,7 +39,7 @@ func (s *show) oneLine(ctx context.Context) error {
 		return err
 	}
 	s.shipped(commit)
-	if err := s.sameDependencies(ctx, said); err != nil {
+	if err := s.onlyTheServer(ctx, said); err != nil {
 		return err
 	}
 	if err := s.answers(ctx, commit, "Welcome back"); err != nil {
@@ -48,11 +48,14 @@ func (s *show) oneLine(ctx context.Context) error {
 	return s.awaitJob(ctx, job, commit, ordered.Add(delay))
 }
 
-// sameDependencies looks at a build's steps and its layers: what installs is cached, and what is new in the image is small.
-func (s *show) sameDependencies(ctx context.Context, said string) error {
+// onlyTheServer looks at a build's steps and its layers: what installs and what makes the admin is cached, and what is new
+// in the image is small.
+func (s *show) onlyTheServer(ctx context.Context, said string) error {
 	for line := range strings.Lines(said) {
-		if installs := strings.Contains(line, "npm ci") || strings.Contains(line, "npm install"); installs && !strings.Contains(line, "(cached)") {
-			return fmt.Errorf("dependencies were installed again: %s", line)
+		for _, costly := range []string{"npm ci", "npm install", "--admin-only"} {
+			if strings.Contains(line, costly) && !strings.Contains(line, "(cached)") {
+				return fmt.Errorf("the dependencies or the admin were made again: %s", line)
+			}
 		}
 	}
 	layers, err := s.Layers(ctx)
@@ -65,7 +68,7 @@ func (s *show) sameDependencies(ctx context.Context, said string) error {
 			fresh, bytes = fresh+1, bytes+size
 		}
 	}
-	s.tell("dependencies: not installed again; of %d layers %d is new, with %.1f MB", len(layers), fresh, megabytes(bytes))
+	s.tell("dependencies and admin: not made again; of %d layers %d is new, with %.1f MB", len(layers), fresh, megabytes(bytes))
 	if fresh != 1 {
 		return fmt.Errorf("%d layers are new, want 1", fresh)
 	}

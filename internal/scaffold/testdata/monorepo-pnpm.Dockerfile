@@ -19,15 +19,34 @@ RUN --mount=type=cache,target=/pnpm --mount=type=secret,id=npmrc,target=/root/.n
     && find . -newermt @1 -exec touch --no-dereference --date=@0 {} +
 
 # What it is built with, on top of them.
-FROM production AS build
+FROM production AS tools
 RUN --mount=type=cache,target=/pnpm --mount=type=secret,id=npmrc,target=/root/.npmrc \
     pnpm install --store-dir /pnpm --frozen-lockfile --filter '@acme/backend...'
+
+# What the admin is made from: all but what the server alone reads, unless something else imports from there.
+FROM base AS admin-source
+COPY . .
+WORKDIR /image/server/apps/backend
+RUN mkdir /server && for dir in api jobs migration-scripts scripts subscribers workflows; do \
+      if [ -d "src/$dir" ]; then mv "src/$dir" /server/; fi; done \
+    && if grep -rqsE "[\"']((\.\./)+(src/)?|\./src/|[@~]/?(src/)?|src/)(api|jobs|migration-scripts|scripts|subscribers|workflows)[\"'/]" src medusa-config.*; then \
+      cp -r /server/. src/; fi
+
+# The admin takes most of a build's time and up to 2 GB of memory. A change of the server does not make it again.
+FROM tools AS admin
+COPY --from=admin-source /image/server ./
+RUN cd packages/deep/types && npm run build --if-present
+RUN cd packages/shared && npm run build --if-present
+WORKDIR /image/server/apps/backend
+RUN npx --no-install medusa build --admin-only
+
+FROM tools AS build
 COPY . .
 RUN cd packages/deep/types && npm run build --if-present
 RUN cd packages/shared && npm run build --if-present
 WORKDIR /image/server/apps/backend
-# Takes up to 2 GB of memory, most of it for the admin. It needs no database.
-RUN npx --no-install medusa build
+# Needs no database.
+RUN DISABLE_MEDUSA_ADMIN=true npx --no-install medusa build
 RUN cd /image/server && rm -rf packages/deep/types/node_modules packages/shared/node_modules
 
 # Of the dependencies, what a server reads: a third. All times are zero, so that the same dependencies are the same layer
@@ -45,6 +64,7 @@ WORKDIR /server/apps/backend
 ENV NODE_ENV=production PORT=9000 MEDUSA_DISABLE_TELEMETRY=true XDG_CONFIG_HOME=/tmp PATH=/server/apps/backend/node_modules/.bin:/server/node_modules/.bin:$PATH
 COPY --from=build --chown=node:node /image/server/packages/deep/types /server/packages/deep/types
 COPY --from=build --chown=node:node /image/server/packages/shared /server/packages/shared
+COPY --from=admin --chown=node:node /image/server/apps/backend/.medusa/admin ./public/admin
 COPY --from=build --chown=node:node /image/server/apps/backend/.medusa/server ./
 ARG COMMIT
 ENV COMMIT=$COMMIT
