@@ -3,6 +3,7 @@ package build
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -55,10 +56,13 @@ func repositories(info *content.Info, host string) []string {
 	return strings.Split(known, ",")
 }
 
-// open gives the bytes of a blob: from its file, or through the builder.
-func (b blobs) open(ctx context.Context, of ocispec.Descriptor) (io.ReadCloser, error) {
+// open gives the bytes of a blob from an offset on: from its file, or through the builder.
+func (b blobs) open(ctx context.Context, of ocispec.Descriptor, offset int64) (io.ReadCloser, error) {
 	if b.dir != "" {
 		if file, err := os.Open(filepath.Join(b.dir, of.Digest.Algorithm().String(), of.Digest.Encoded())); err == nil {
+			if _, err := file.Seek(offset, io.SeekStart); err != nil {
+				return nil, errors.Join(err, file.Close())
+			}
 			return file, nil // a registry takes nothing whose digest is not right
 		}
 	}
@@ -69,5 +73,5 @@ func (b blobs) open(ctx context.Context, of ocispec.Descriptor) (io.ReadCloser, 
 	return struct {
 		io.Reader
 		io.Closer
-	}{bufio.NewReaderSize(content.NewReader(at), readAhead), at}, nil
+	}{bufio.NewReaderSize(io.NewSectionReader(at, offset, at.Size()-offset), readAhead), at}, nil
 }

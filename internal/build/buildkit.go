@@ -44,6 +44,9 @@ type Config struct {
 	// Blobs is the directory of the daemon's store in which a blob is the file sha256/HEX, when this program may read it: a
 	// push then takes layers from there and not through the daemon. Empty: it cannot.
 	Blobs string
+	// Uploads is a directory in which it is remembered where large layers are being uploaded to, so that the next push goes
+	// on in the middle of one that was cut off; empty: nowhere.
+	Uploads string
 	// Docker is the argv of the Docker client whose engine Load fills; empty: Load names the image in the builder's own store.
 	Docker []string
 	// Log is for operators; nil discards.

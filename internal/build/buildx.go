@@ -20,10 +20,11 @@ type BuildxConfig struct {
 	Builder string
 	// Reason says why it was chosen, for people: "the current builder".
 	Reason string
-	// PlainHTTP, Credentials and Renew are those of Config.
+	// PlainHTTP, Credentials, Renew and Uploads are those of Config.
 	PlainHTTP   []string
 	Credentials func(ctx context.Context, host string) (auth release.Credentials, ok bool, err error)
 	Renew       func(ctx context.Context, host string) (release.Credentials, error)
+	Uploads     string
 	// Inspected is what InspectBuildx has found; nil: the builder is looked at when that is needed.
 	Inspected *BuildxInfo
 	// CacheDir is where it is remembered what the layers of a Docker Engine without manifests compress to, so that an

@@ -55,7 +55,7 @@ func (b *Buildx) kit(platform string, emit release.Emit) *BuildKit {
 	return &BuildKit{
 		config: Config{
 			Reason: b.Name(), PlainHTTP: b.config.PlainHTTP, Credentials: b.config.Credentials, Renew: b.config.Renew,
-			Log: b.config.Log,
+			Uploads: b.config.Uploads, Log: b.config.Log,
 		},
 		log:  b.log,
 		door: &door{dial: d.dial, patience: bootPatience, explain: d.explain},

@@ -103,11 +103,12 @@ func (b *BuildKit) carryTo(ctx context.Context, to *uploader, from blobs, image 
 			if failed.Load() {
 				return nil
 			}
-			err := to.send(ctx, blob, mounts[blob.Digest], func() (io.ReadCloser, error) {
-				body, err := from.open(ctx, blob)
+			err := to.send(ctx, blob, mounts[blob.Digest], func(offset int64) (io.ReadCloser, error) {
+				body, err := from.open(ctx, blob, offset)
 				if err != nil {
 					return nil, err
 				}
+				moved.moved(offset) // before
 				return &hauled{ReadCloser: body, haul: moved}, nil
 			})
 			if err != nil {
@@ -234,11 +235,11 @@ type haul struct {
 
 const haulID = "pushing layers"
 
-func (h *haul) moved(n int) {
+func (h *haul) moved(n int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.sent += int64(n)
-	done := h.sent == h.total
+	h.sent += n
+	done := h.sent >= h.total
 	if done || h.sent-h.reported >= reportEvery {
 		h.reported = h.sent
 		h.emit(release.Transfer{ID: haulID, Name: haulID, Current: h.sent, Total: h.total, Done: done})
@@ -254,6 +255,6 @@ type hauled struct {
 // Read implements io.Reader.
 func (h *hauled) Read(p []byte) (int, error) {
 	n, err := h.ReadCloser.Read(p)
-	h.haul.moved(n)
+	h.haul.moved(int64(n))
 	return n, err
 }

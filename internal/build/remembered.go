@@ -17,7 +17,7 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
-// rememberedMax is how many images are remembered; the oldest are forgotten first.
+// rememberedMax is how many images, and uploads, are remembered; the oldest are forgotten first.
 const rememberedMax = 64
 
 // remembered is a file that says what an image of a Docker Engine is packed to. It is a memory and no record: without it,
@@ -74,7 +74,7 @@ func readRemembered(name string) (*packedImage, error) {
 	return newPackedImage(kept.Config, layers)
 }
 
-// remember keeps what the image is packed to. A reader sees all of it or nothing.
+// remember keeps what the image is packed to.
 func (p *packedImage) remember(dir, compression string) error {
 	if dir == "" {
 		return nil
@@ -83,7 +83,12 @@ func (p *packedImage) remember(dir, compression string) error {
 	if err != nil {
 		return err
 	}
-	in := rememberedIn(dir, compression)
+	return keep(rememberedFile(dir, p.id, compression), raw)
+}
+
+// keep writes a file of a memory, of which a reader sees all or nothing.
+func keep(name string, raw []byte) error {
+	in := filepath.Dir(name)
 	if err := os.MkdirAll(in, 0o700); err != nil {
 		return err
 	}
@@ -93,7 +98,7 @@ func (p *packedImage) remember(dir, compression string) error {
 	}
 	_, err = file.Write(raw)
 	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), rememberedFile(dir, p.id, compression))
+		err = os.Rename(file.Name(), name)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(file.Name()))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 
@@ -22,9 +23,14 @@ import (
 // known, where go-containerregistry takes a third request and sends it in chunks.
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
 type uploader struct {
-	to     name.Repository
-	client http.Client
+	to      name.Repository
+	client  http.Client
+	uploads uploads
+	log     *slog.Logger
 }
+
+// opener gives the bytes of a blob from an offset on.
+type opener func(offset int64) (io.ReadCloser, error)
 
 // uploader logs in to the registry of a repository. close ends its connections.
 func (b *BuildKit) uploader(ctx context.Context, repository string, auth release.Credentials) (u *uploader, closeIdle func(), err error) {
@@ -40,7 +46,7 @@ func (b *BuildKit) uploader(ctx context.Context, repository string, auth release
 		base.CloseIdleConnections()
 		return nil, nil, err
 	}
-	return &uploader{to: to, client: http.Client{Transport: trip}}, base.CloseIdleConnections, nil
+	return &uploader{to: to, client: http.Client{Transport: trip}, uploads: uploads{b.config.Uploads}, log: b.log}, base.CloseIdleConnections, nil
 }
 
 // repository is a repository as go-containerregistry names it.
@@ -63,13 +69,16 @@ func (u *uploader) has(ctx context.Context, kind string, of digest.Digest) (bool
 		return false, err
 	}
 	request.Header.Set("Accept", ocispec.MediaTypeImageManifest+","+ocispec.MediaTypeImageIndex)
-	status, _, err := u.do(request, http.StatusOK, http.StatusNotFound)
-	return err == nil && status == http.StatusOK, err
+	answer, err := u.do(request, http.StatusOK, http.StatusNotFound)
+	return err == nil && answer.status == http.StatusOK, err
 }
 
-// send uploads a blob. With from, the name of another repository of the registry, it is only named where it is, if the
-// registry does that.
-func (u *uploader) send(ctx context.Context, blob ocispec.Descriptor, from string, open func() (io.ReadCloser, error)) error {
+// send uploads a blob, or the rest of one. With from, the name of another repository of the registry, it is only named
+// where it is, if the registry does that.
+func (u *uploader) send(ctx context.Context, blob ocispec.Descriptor, from string, open opener) error {
+	if done, err := u.resume(ctx, blob, open); done || err != nil {
+		return err
+	}
 	query := url.Values{}
 	if from != "" {
 		query.Set("mount", blob.Digest.String())
@@ -79,27 +88,41 @@ func (u *uploader) send(ctx context.Context, blob ocispec.Descriptor, from strin
 	if err != nil {
 		return err
 	}
-	status, at, err := u.do(request, http.StatusAccepted, http.StatusCreated)
-	if err != nil || status == http.StatusCreated {
+	answer, err := u.do(request, http.StatusAccepted, http.StatusCreated)
+	if err != nil || answer.status == http.StatusCreated {
 		return err
 	}
-	if at == nil {
+	if answer.at == nil {
 		return fmt.Errorf("the registry began an upload of %s and did not say where", blob.Digest)
 	}
-	query = at.Query()
+	if err := u.uploads.remember(u.to, blob, answer.at); err != nil {
+		u.log.Debug("an upload is not remembered", "digest", blob.Digest, "error", err)
+	}
+	return u.finish(ctx, answer.at, blob, 0, open)
+}
+
+// finish sends what an upload lacks from offset on, and ends it.
+func (u *uploader) finish(ctx context.Context, at *url.URL, blob ocispec.Descriptor, offset int64, open opener) error {
+	end := *at
+	query := end.Query()
 	query.Set("digest", blob.Digest.String())
-	at.RawQuery = query.Encode()
-	body, err := open()
+	end.RawQuery = query.Encode()
+	body, err := open(offset)
 	if err != nil {
 		return err
 	}
-	request, err = http.NewRequestWithContext(ctx, http.MethodPut, at.String(), body) // closes the body
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, end.String(), body) // closes the body
 	if err != nil {
 		return err
 	}
-	request.ContentLength = blob.Size
+	request.ContentLength = blob.Size - offset
 	request.Header.Set("Content-Type", "application/octet-stream")
-	_, _, err = u.do(request, http.StatusCreated)
+	if offset > 0 {
+		request.Header.Set("Content-Range", contentRange(offset, blob.Size))
+	}
+	if _, err = u.do(request, http.StatusCreated); err == nil {
+		u.uploads.forget(u.to, blob.Digest)
+	}
 	return err
 }
 
@@ -111,23 +134,29 @@ func (u *uploader) url(kind, what string, query url.Values) string {
 	return at.String()
 }
 
-// do sends a request whose answer's status is one of the expected ones, and gives that and where the answer points to, if
-// it does.
-func (u *uploader) do(request *http.Request, expected ...int) (status int, at *url.URL, err error) {
-	answer, err := u.client.Do(request)
+// answer is what matters of a registry's answer.
+type answer struct {
+	status   int
+	at       *url.URL // where it points to; nil: nowhere
+	received string   // its Range: of an upload, what has arrived
+}
+
+// do sends a request whose answer's status is one of the expected ones.
+func (u *uploader) do(request *http.Request, expected ...int) (answer, error) {
+	response, err := u.client.Do(request)
 	if err != nil {
-		return 0, nil, err
+		return answer{}, err
 	}
-	defer func() { _ = answer.Body.Close() }()
-	if err := transport.CheckError(answer, expected...); err != nil {
-		return 0, nil, err
+	defer func() { _ = response.Body.Close() }()
+	if err := transport.CheckError(response, expected...); err != nil {
+		return answer{}, err
 	}
-	if _, err := io.Copy(io.Discard, answer.Body); err != nil { // so that the connection is used again
-		return 0, nil, err
+	if _, err := io.Copy(io.Discard, response.Body); err != nil { // so that the connection is used again
+		return answer{}, err
 	}
-	at, err = answer.Location() // relative to the request, as the specification allows
-	if errors.Is(err, http.ErrNoLocation) {
-		err = nil
+	at, err := response.Location() // relative to the request, as the specification allows
+	if err != nil && !errors.Is(err, http.ErrNoLocation) {
+		return answer{}, err
 	}
-	return answer.StatusCode, at, err
+	return answer{status: response.StatusCode, at: at, received: response.Header.Get("Range")}, nil
 }

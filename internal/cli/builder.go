@@ -224,7 +224,7 @@ func dockerClient() []string {
 
 func (s *session) openDaemon(ctx context.Context, c build.Config) (builderFound, error) {
 	shared := s.buildConfig()
-	c.Log, c.PlainHTTP, c.Credentials, c.Renew = shared.Log, shared.PlainHTTP, shared.Credentials, shared.Renew
+	c.Log, c.PlainHTTP, c.Credentials, c.Renew, c.Uploads = shared.Log, shared.PlainHTTP, shared.Credentials, shared.Renew, shared.Uploads
 	b, err := build.New(c)
 	if err != nil {
 		return builderFound{}, err
@@ -237,7 +237,7 @@ func (s *session) openDaemon(ctx context.Context, c build.Config) (builderFound,
 
 // buildConfig is what all builders share.
 func (s *session) buildConfig() build.Config {
-	c := build.Config{Log: s.log, Credentials: s.registryCredentials, Renew: s.renewCredentials}
+	c := build.Config{Log: s.log, Credentials: s.registryCredentials, Renew: s.renewCredentials, Uploads: cacheDir("uploads")}
 	if s.plain.Local {
 		c.PlainHTTP = []string{s.local.Host}
 	}

@@ -16,7 +16,7 @@ func (s *session) openBuildx(ctx context.Context, w builderWish) (builderFound, 
 	shared := s.buildConfig()
 	c := build.BuildxConfig{
 		Builder: w.name, Reason: "the current builder", Log: s.log,
-		CacheDir: cacheDir(), PlainHTTP: shared.PlainHTTP, Credentials: shared.Credentials, Renew: shared.Renew,
+		CacheDir: cacheDir("layers"), PlainHTTP: shared.PlainHTTP, Credentials: shared.Credentials, Renew: shared.Renew, Uploads: shared.Uploads,
 	}
 	if w.by != "" {
 		c.Reason = w.by
@@ -84,11 +84,11 @@ func factsOf(info build.BuildxInfo) build.Facts {
 	return facts
 }
 
-// cacheDir is where it is remembered what layers of a Docker Engine compress to; empty: nowhere.
-func cacheDir() string {
+// cacheDir is where what of it has that name is remembered between commands; empty: nowhere.
+func cacheDir(what string) string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return ""
 	}
-	return filepath.Join(dir, "medusa-deploy", "layers")
+	return filepath.Join(dir, "medusa-deploy", what)
 }
