@@ -133,12 +133,6 @@ type Exit struct {
 	At        time.Time
 }
 
-// ExecResult is how a command in a container ended.
-type ExecResult struct {
-	Code   int
-	Output string // at most the last 4 KiB
-}
-
 // SandboxStatus is one sandbox as the engine finds it.
 type SandboxStatus struct {
 	Sandbox

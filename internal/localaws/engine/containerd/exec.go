@@ -7,9 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
-	"sync"
-	"time"
 
 	client "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/pkg/cio"
@@ -17,16 +14,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
-)
-
-const (
-	execOutputBytes = 4 << 10 // what engine.ExecResult keeps
-	// drainPatience is how long output may still come after the command has ended: a child that it left behind may
-	// hold the pipe for ever.
-	drainPatience = time.Second
-	// exitNotFound and exitNotExecutable are what a shell and Docker give for a command that cannot be run.
-	exitNotFound      = 127
-	exitNotExecutable = 126
 )
 
 // Exec runs a command in a running container, as the container's user, and waits for it. When ctx ends first the
@@ -40,7 +27,7 @@ func (e *Engine) Exec(ctx context.Context, id string, command []string) (engine.
 	}
 	ctx, cancel := e.bound(ctx)
 	defer cancel()
-	var output tail
+	var output engine.Tail
 	p, err := e.newExec(ctx, id, command, &output)
 	if err != nil {
 		return engine.ExecResult{}, err
@@ -68,7 +55,7 @@ func (e *Engine) Exec(ctx context.Context, id string, command []string) (engine.
 	}
 }
 
-func (e *Engine) newExec(ctx context.Context, id string, command []string, output *tail) (client.Process, error) {
+func (e *Engine) newExec(ctx context.Context, id string, command []string, output *engine.Tail) (client.Process, error) {
 	container, err := e.client.LoadContainer(ctx, id)
 	if errdefs.IsNotFound(err) {
 		return nil, fmt.Errorf("%w: %s", engine.ErrNotFound, id)
@@ -101,13 +88,10 @@ func (e *Engine) newExec(ctx context.Context, id string, command []string, outpu
 
 // notStarted tells a command that the container does not have from a failure of the engine.
 func notStarted(id string, err error) (engine.ExecResult, error) {
-	text := err.Error()
-	switch {
-	case strings.Contains(text, "executable file not found"), strings.Contains(text, "no such file or directory"):
-		return engine.ExecResult{Code: exitNotFound, Output: text}, nil
-	case strings.Contains(text, "permission denied"), strings.Contains(text, "is a directory"), strings.Contains(text, "exec format error"):
-		return engine.ExecResult{Code: exitNotExecutable, Output: text}, nil
-	case errdefs.IsNotFound(err), errdefs.IsFailedPrecondition(err):
+	if result, ok := engine.NotRun(err.Error()); ok {
+		return result, nil
+	}
+	if errdefs.IsNotFound(err) || errdefs.IsFailedPrecondition(err) {
 		return engine.ExecResult{}, fmt.Errorf("%w: %s is not running", engine.ErrNotFound, id)
 	}
 	return engine.ExecResult{}, fmt.Errorf("exec in container %s: %w", id, err)
@@ -128,35 +112,7 @@ func drain(streams cio.IO) {
 		defer close(drained)
 		streams.Wait()
 	}()
-	patience := time.NewTimer(drainPatience)
-	defer patience.Stop()
-	select {
-	case <-drained:
-	case <-patience.C:
+	if !engine.Drain(drained) {
 		streams.Cancel() // ends Wait, and with it the goroutine
 	}
-}
-
-// tail keeps the last bytes that were written to it.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-// Write never fails.
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if over := len(t.buf) - execOutputBytes; over > 0 {
-		t.buf = append(t.buf[:0], t.buf[over:]...)
-	}
-	return len(p), nil
-}
-
-// String is what was kept.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.buf)
 }

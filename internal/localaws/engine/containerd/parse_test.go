@@ -309,18 +309,6 @@ func FuzzCgroupFiles(f *testing.F) {
 	})
 }
 
-func TestTail(t *testing.T) {
-	var out tail
-	for range 3000 {
-		if n, err := out.Write([]byte("ab")); n != 2 || err != nil {
-			t.Fatal(n, err)
-		}
-	}
-	if got := out.String(); len(got) != execOutputBytes || !strings.HasSuffix(got, "abab") {
-		t.Errorf("%d bytes kept", len(got))
-	}
-}
-
 func TestCheckID(t *testing.T) {
 	for id, ok := range map[string]bool{
 		"web": true, "0123abc-web_1.2": true, "": false, "../x": false, "a/b": false, "-a": false, "a--b": false,

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 )
 
 // Become does this program's part inside a container, if that is where it was started: it becomes the container's program
@@ -110,9 +112,9 @@ func become(command, secrets []string) error {
 	}
 	err = fmt.Errorf("exec %s: %w", command[0], err)
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, unix.ENOENT) {
-		return notRun{err, exitNotFound}
+		return notRun{err, engine.ExitNotFound}
 	}
-	return notRun{err, exitNotExecutable}
+	return notRun{err, engine.ExitNotExecutable}
 }
 
 // environment is env with added, which wins.

@@ -101,7 +101,7 @@ func (e *Engine) foreignFailure(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	output, err := io.ReadAll(io.LimitReader(r, execOutputBytes))
+	output, err := io.ReadAll(io.LimitReader(r, engine.ExecOutputBytes))
 	if err = errors.Join(err, r.Close()); err != nil {
 		return err
 	}

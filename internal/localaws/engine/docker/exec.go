@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -16,17 +15,8 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 )
 
-const (
-	execOutputBytes = 4 << 10 // what engine.ExecResult keeps
-	// drainPatience is how long output may still come after the command has ended: a child that it left behind may
-	// hold the pipe for ever.
-	drainPatience = time.Second
-	// execInterval is the time between two looks whether a command has ended whose output has not.
-	execInterval = 250 * time.Millisecond
-	// exitNotFound and exitNotExecutable are what a shell and Docker give for a command that cannot be run.
-	exitNotFound      = 127
-	exitNotExecutable = 126
-)
+// execInterval is the time between two looks whether a command has ended whose output has not.
+const execInterval = 250 * time.Millisecond
 
 // Exec runs a command in a running container, as the container's user, and waits for it. When ctx ends first the
 // command is killed and ctx's error returned. A command that does not exist has the exit code 127.
@@ -68,7 +58,7 @@ func (e *Engine) runExec(ctx context.Context, id, execID string) (engine.ExecRes
 		return notStarted(id, err)
 	}
 	defer stream.Close()
-	var output tail
+	var output engine.Tail
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
@@ -93,7 +83,7 @@ func (e *Engine) runExec(ctx context.Context, id, execID string) (engine.ExecRes
 			return engine.ExecResult{Output: output.String()}, fmt.Errorf("exec in container %s: %w", id, err)
 		}
 		if !state.Running {
-			drain(copied)
+			engine.Drain(copied) // else closing the stream ends the copying
 			if text := output.String(); strings.HasPrefix(text, "OCI runtime exec failed") {
 				return notStarted(id, errors.New(strings.TrimSpace(text)))
 			}
@@ -102,50 +92,15 @@ func (e *Engine) runExec(ctx context.Context, id, execID string) (engine.ExecRes
 	}
 }
 
-func drain(copied <-chan struct{}) {
-	patience := time.NewTimer(drainPatience)
-	defer patience.Stop()
-	select {
-	case <-copied:
-	case <-patience.C: // closing the stream ends the copying
-	}
-}
-
 // notStarted tells a command that the container does not have, or a container that has stopped, from a failure of the
 // engine.
 func notStarted(id string, err error) (engine.ExecResult, error) {
 	text := plain(err).Error()
-	switch {
-	case errdefs.IsNotFound(err), errdefs.IsConflict(err):
+	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
 		return engine.ExecResult{}, fmt.Errorf("%w: %s is not running", engine.ErrNotFound, id)
-	case strings.Contains(text, "executable file not found"), strings.Contains(text, "no such file or directory"):
-		return engine.ExecResult{Code: exitNotFound, Output: text}, nil
-	case strings.Contains(text, "permission denied"), strings.Contains(text, "is a directory"), strings.Contains(text, "exec format error"):
-		return engine.ExecResult{Code: exitNotExecutable, Output: text}, nil
+	}
+	if result, ok := engine.NotRun(text); ok {
+		return result, nil
 	}
 	return engine.ExecResult{}, fmt.Errorf("exec in container %s: %w", id, errors.New(text))
-}
-
-// tail keeps the last bytes that were written to it.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-// Write never fails.
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if over := len(t.buf) - execOutputBytes; over > 0 {
-		t.buf = append(t.buf[:0], t.buf[over:]...)
-	}
-	return len(p), nil
-}
-
-// String is what was kept.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.buf)
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/client"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 )
 
 // The images of containers that belong to no task are made here, from files, and named for what is in them. Engines of
@@ -82,7 +84,7 @@ func (e *Engine) lastWords(ctx context.Context, name string) string {
 		return err.Error()
 	}
 	defer func() { _ = stream.Close() }()
-	var words tail
+	var words engine.Tail
 	if _, err := stdcopy.StdCopy(&words, &words, stream); err != nil {
 		return err.Error()
 	}
