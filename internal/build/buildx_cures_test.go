@@ -14,7 +14,7 @@ import (
 // testCures asks the real client for what it does not have, or may not use.
 func testCures(t *testing.T, d *dock) {
 	nobody := []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
-	theirs := filepath.Join(d.daemon.Dir, "nobody")
+	theirs := filepath.Join(d.Dir, "nobody")
 	if err := errors.Join(os.Mkdir(theirs, 0o700), os.Chown(theirs, 65534, 65534)); err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@
 package build_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -122,7 +121,7 @@ func testStarted(t *testing.T, d *dock) {
 	}
 	_, e := buildOn(t, d.on(t, containerBuilder), d.page(t, "started"))
 	contains(t, e.text(t), "starting the builder: docker buildx cont")
-	d.run(t, nil, "docker", "stop", "buildx_buildkit_cont0")
+	d.run(t, "stop", "buildx_buildkit_cont0")
 	_, e = buildOn(t, d.on(t, containerBuilder), d.page(t, "started"))
 	contains(t, e.text(t), "starting the builder: docker buildx cont")
 }
@@ -212,8 +211,8 @@ func testBuildxPlatforms(t *testing.T, d *dock) {
 // testSpread has two nodes, one a platform: what they give together is what one node gives.
 func testSpread(t *testing.T, d *dock) {
 	const name = "two"
-	d.run(t, nil, "docker", "buildx", "create", "--name", name, "--driver", "remote", "--platform", "linux/amd64", d.config.Address)
-	d.run(t, nil, "docker", "buildx", "create", "--name", name, "--append", "--platform", "linux/arm64", "docker-container://buildx_buildkit_cont0")
+	d.run(t, "buildx", "create", "--name", name, "--driver", "remote", "--platform", "linux/amd64", d.config.Address)
+	d.run(t, "buildx", "create", "--name", name, "--append", "--platform", "linux/arm64", "docker-container://buildx_buildkit_cont0")
 	req := d.page(t, "spread")
 	req.Platforms = []string{"linux/amd64", "linux/arm64"}
 	want, _ := buildOn(t, d.builder, req)
@@ -345,7 +344,7 @@ func testNothingRuns(t *testing.T, d *dock) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	waitFor(t, d.daemon.Dir, "dockerd", func(context.Context) error {
+	waitFor(t, d.Dir, "dockerd", func(context.Context) error {
 		if left := d.connections(t); len(left) > 0 {
 			return fmt.Errorf("still running: %s", strings.Join(left, ", "))
 		}
@@ -364,7 +363,7 @@ func (d *docking) connections(t *testing.T) []string {
 	for _, process := range all {
 		line, _ := os.ReadFile(filepath.Join(process, "cmdline")) // what ended meanwhile has none
 		environment, _ := os.ReadFile(filepath.Join(process, "environ"))
-		if strings.Contains(string(line), "dial-stdio") && strings.Contains(string(environment), "DOCKER_CONFIG="+d.plugins+"\x00") {
+		if strings.Contains(string(line), "dial-stdio") && strings.Contains(string(environment), "DOCKER_CONFIG="+os.Getenv("DOCKER_CONFIG")+"\x00") {
 			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
 		}
 	}
@@ -389,7 +388,7 @@ func testBuildxSecrets(t *testing.T, d *dock) {
 		if _, err := b.Load(t.Context(), req, image.Digest, []string{"secret:tag"}, (&events{}).emit); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
-		if out := d.run(t, nil, "docker", "save", "secret:tag"); bytes.Contains(out, []byte("canary-of-a-build")) {
+		if out := d.run(t, "save", "secret:tag"); strings.Contains(out, "canary-of-a-build") {
 			t.Errorf("%q: the secret is in the image", name)
 		}
 		write(t, req.Dockerfile, "FROM scratch\nCOPY --from=more page /\n")

@@ -33,7 +33,7 @@ func testLoad(t *testing.T, d *dock) {
 		if _, raw := d.registry.get(t, "load-"+name, "git-abc"); !strings.Contains(string(raw), string(loaded.ID)) {
 			t.Errorf("%s: %s is not the configuration of %s", name, loaded.ID, raw)
 		}
-		if out := d.run(t, nil, "docker", "run", "--rm", "load-"+name); string(out) != "hello\n" {
+		if out := d.run(t, "run", "--rm", "load-"+name); out != "hello" {
 			t.Errorf("%s: it says %q", name, out)
 		}
 		_, err = b.Load(t.Context(), req, release.Digest("sha256:"+strings.Repeat("0", 64)), names, (&events{}).emit)

@@ -20,7 +20,7 @@ import (
 // Docker is a Docker Engine of its own with docker buildx, and a client's configuration that knows nothing else.
 type Docker struct {
 	*Dockerd
-	config string // DOCKER_CONFIG
+	config string // DOCKER_CONFIG, which other users may read
 	engine string // directory of the engine's binaries
 }
 
