@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -29,6 +30,26 @@ func (t Tools) Stage() (*Stage, error) {
 		return nil, err
 	}
 	return New(t.Program, t.Engine, t.Example)
+}
+
+// OnStage works on a stage made with the tools, and closes it.
+func (t Tools) OnStage(ctx context.Context, work func(context.Context, *Stage) error) (err error) {
+	stage, err := t.Stage()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
+	return work(ctx, stage)
+}
+
+// OnLocalAWS works on a stage whose local AWS runs, started with flags of `local up`.
+func (t Tools) OnLocalAWS(ctx context.Context, work func(context.Context, *Stage) error, flags ...string) error {
+	return t.OnStage(ctx, func(ctx context.Context, stage *Stage) error {
+		if err := stage.Up(ctx, flags...); err != nil {
+			return err
+		}
+		return work(ctx, stage)
+	})
 }
 
 // Main parses the command line and does a command's work, which an interrupt ends early. An error is told, with exit code 1.

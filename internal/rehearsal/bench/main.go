@@ -7,16 +7,13 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/rehearsal"
@@ -24,36 +21,24 @@ import (
 )
 
 func main() {
-	program := flag.String("program", "bin/medusa-deploy", "the medusa-deploy binary")
-	engine := flag.String("engine", "bin/engine", "the engine's binaries, buildctl among them")
-	example := flag.String("example", "examples/hello", "the app to ship")
+	var tools rehearsal.Tools
+	tools.Flags()
 	rounds := flag.Int("rounds", 5, "how often to measure each")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *program, *engine, *example, *rounds); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	rehearsal.Main("bench", func(ctx context.Context) error {
+		return tools.OnLocalAWS(ctx, func(ctx context.Context, stage *rehearsal.Stage) error { return run(ctx, stage, *rounds) })
+	})
 }
 
-func run(ctx context.Context, program, engine, example string, rounds int) (err error) {
-	stage, err := rehearsal.New(program, engine, example)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
-	if err := stage.Up(ctx); err != nil {
-		return err
-	}
+func run(ctx context.Context, stage *rehearsal.Stage, rounds int) error {
 	fmt.Println("shipping the first version")
 	if _, err := stage.Green(ctx, release.OutcomeSucceeded, "ship"); err != nil {
 		return err
 	}
-	b := &bench{Stage: stage, times: map[string][]time.Duration{}}
-	if b.plain, err = newPlain(ctx, stage, engine); err != nil {
+	plain, err := newPlain(ctx, stage)
+	if err != nil {
 		return err
 	}
+	b := &bench{Stage: stage, plain: plain, times: map[string][]time.Duration{}}
 	for round := range rounds {
 		fmt.Printf("round %d of %d\n", round+1, rounds)
 		if err := b.round(ctx); err != nil {
@@ -169,12 +154,12 @@ type plain struct {
 	endpoint string
 }
 
-func newPlain(ctx context.Context, stage *rehearsal.Stage, engine string) (*plain, error) {
+func newPlain(ctx context.Context, stage *rehearsal.Stage) (*plain, error) {
 	variables, err := stage.LocalEnv(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &plain{stage: stage, buildctl: filepath.Join(engine, "buildctl"), registry: variables["ECR_URL"], endpoint: variables["AWS_ENDPOINT_URL"]}
+	p := &plain{stage: stage, buildctl: filepath.Join(stage.EngineDir, "buildctl"), registry: variables["ECR_URL"], endpoint: variables["AWS_ENDPOINT_URL"]}
 	p.env = append(os.Environ(), "DOCKER_CONFIG="+filepath.Join(stage.Dir, "docker"), "AWS_PAGER=")
 	for name, value := range variables {
 		p.env = append(p.env, name+"="+value)

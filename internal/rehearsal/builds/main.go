@@ -36,16 +36,11 @@ func main() {
 	flag.IntVar(&o.layers, "layers", 12, "of the image")
 	flag.Int64Var(&o.size, "size", 256, "of each layer, in KiB")
 	flag.StringVar(&o.only, "only", "", "the ways whose names have this in them")
-	rehearsal.Main("builds", func(ctx context.Context) error { return run(ctx, o) })
+	rehearsal.Main("builds", func(ctx context.Context) error { return o.OnLocalAWS(ctx, o.run) })
 }
 
-func run(ctx context.Context, o options) (err error) {
-	stage, err := o.Stage()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
-	if err := errors.Join(stage.Up(ctx), plant(stage, o)); err != nil {
+func (o options) run(ctx context.Context, stage *rehearsal.Stage) error {
+	if err := plant(stage, o); err != nil {
 		return err
 	}
 	b, err := newBench(ctx, stage)

@@ -31,24 +31,18 @@ func main() {
 	flag.StringVar(&o.suite, "suite", "bin/peers/conformance", "the specification's test program")
 	flag.StringVar(&o.results, "results", "", "directory for its reports (default: none are kept)")
 	flag.BoolVar(&o.verbose, "all", false, "print every test")
-	rehearsal.Main("conformance", func(ctx context.Context) error { return run(ctx, o) })
+	rehearsal.Main("conformance", func(ctx context.Context) error {
+		if err := rehearsal.Absolute(&o.suite); err != nil {
+			return err
+		}
+		return o.OnLocalAWS(ctx, o.run, "--engine", "simulated") // no container is needed, and so no root
+	})
 }
 
 // repositories are what the suite uses. As on ECR, they must exist before something is pushed to them.
 var repositories = []string{"conformance/one", "conformance/two"}
 
-func run(ctx context.Context, o options) (err error) {
-	if err := rehearsal.Absolute(&o.suite); err != nil {
-		return err
-	}
-	stage, err := o.Stage()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
-	if err := stage.Up(ctx, "--engine", "simulated"); err != nil { // no container is needed, and so no root
-		return err
-	}
+func (o options) run(ctx context.Context, stage *rehearsal.Stage) error {
 	registry, err := stage.Registry(ctx)
 	if err != nil {
 		return err

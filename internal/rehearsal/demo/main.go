@@ -10,30 +10,21 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/rehearsal"
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
 func main() {
-	program := flag.String("program", "bin/medusa-deploy", "the medusa-deploy binary")
-	engine := flag.String("engine", "bin/engine", "the engine's binaries")
-	example := flag.String("example", "examples/hello", "the app to ship")
+	var tools rehearsal.Tools
+	tools.Flags()
 	containers := flag.String("containers", "auto", "what runs the containers, as in local up --engine")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *program, *engine, *example, *containers); err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1)
-	}
+	rehearsal.Main("demo", func(ctx context.Context) error { return run(ctx, tools, *containers) })
 }
 
-func run(ctx context.Context, program, engine, example, containers string) (err error) {
-	stage, err := rehearsal.New(program, engine, example)
+func run(ctx context.Context, tools rehearsal.Tools, containers string) (err error) {
+	stage, err := tools.Stage()
 	if err != nil {
 		return err
 	}

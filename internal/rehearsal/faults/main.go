@@ -32,15 +32,10 @@ func main() {
 	flag.Uint64Var(&o.Seed, "seed", 1, "decides which")
 	flag.DurationVar(&o.Stall, "stall", 30*time.Second, "how long a stalled call takes")
 	flag.BoolVar(&o.verbose, "v", false, "show the events of a release that ends wrong")
-	rehearsal.Main("faults", func(ctx context.Context) error { return run(ctx, o) })
+	rehearsal.Main("faults", func(ctx context.Context) error { return o.OnStage(ctx, o.run) })
 }
 
-func run(ctx context.Context, o options) (err error) {
-	stage, err := o.Stage()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
+func (o options) run(ctx context.Context, stage *rehearsal.Stage) (err error) {
 	ordeal, err := rehearsal.NewOrdeal(ctx, stage, o.ProxyConfig)
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -19,19 +18,18 @@ func main() {
 	rehearsal.Main("images", func(ctx context.Context) error { return run(ctx, tools, *again, *verbose) })
 }
 
-func run(ctx context.Context, tools rehearsal.Tools, again, verbose bool) (err error) {
+func run(ctx context.Context, tools rehearsal.Tools, again, verbose bool) error {
 	base, err := nodebase.Make(ctx, "", os.Stderr)
 	if err != nil {
 		return err
 	}
-	stage, err := tools.Stage()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
-	if err := stage.Up(ctx); err != nil {
-		return err
-	}
+	return tools.OnLocalAWS(ctx, func(ctx context.Context, stage *rehearsal.Stage) error {
+		return measure(ctx, stage, base, again, verbose)
+	})
+}
+
+// measure builds the shop's image in every way.
+func measure(ctx context.Context, stage *rehearsal.Stage, base nodebase.Base, again, verbose bool) error {
 	ways, err := prepare(ctx, stage)
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"time"
@@ -24,18 +23,10 @@ func main() {
 	o.Flags()
 	flag.IntVar(&o.lanes, "lanes", 4, "rounds at the same time")
 	flag.StringVar(&o.only, "story", "", "the only story to play (default: all)")
-	rehearsal.Main("kills", func(ctx context.Context) error { return run(ctx, o) })
+	rehearsal.Main("kills", func(ctx context.Context) error { return o.OnLocalAWS(ctx, o.run) })
 }
 
-func run(ctx context.Context, o options) (err error) {
-	stage, err := o.Stage()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
-	if err := stage.Up(ctx); err != nil {
-		return err
-	}
+func (o options) run(ctx context.Context, stage *rehearsal.Stage) error {
 	all, err := rehearsal.NewLanes(ctx, stage, o.Example, o.lanes, rehearsal.App{Name: "kill", Strategy: "latest", Tasks: 2, Breaker: true})
 	if err != nil {
 		return err

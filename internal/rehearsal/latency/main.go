@@ -31,15 +31,10 @@ func main() {
 	o.Flags()
 	flag.IntVar(&o.rounds, "rounds", 24, "rollouts of each kind")
 	flag.IntVar(&o.lanes, "lanes", 6, "services to take turns, so that the AWS CLI can wait for one while the next is shipped")
-	rehearsal.Main("latency", func(ctx context.Context) error { return run(ctx, o) })
+	rehearsal.Main("latency", func(ctx context.Context) error { return o.OnStage(ctx, o.run) })
 }
 
-func run(ctx context.Context, o options) (err error) {
-	stage, err := o.Stage()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
+func (o options) run(ctx context.Context, stage *rehearsal.Stage) (err error) {
 	lanes, err := o.open(ctx, stage)
 	if err != nil {
 		return err

@@ -112,11 +112,14 @@ func (m *matrix) onLocalAWS(ctx context.Context, cells []*cell, flags ...string)
 	if len(cells) == 0 {
 		return nil, nil
 	}
-	stage, err := m.Stage()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
+	err = m.OnStage(ctx, func(ctx context.Context, stage *rehearsal.Stage) (err error) {
+		rows, err = m.walkAll(ctx, stage, cells, flags)
+		return err
+	})
+	return rows, err
+}
+
+func (m *matrix) walkAll(ctx context.Context, stage *rehearsal.Stage, cells []*cell, flags []string) ([]row, error) {
 	compiled, err := m.compile(ctx, stage)
 	if err != nil {
 		return nil, err
@@ -128,7 +131,7 @@ func (m *matrix) onLocalAWS(ctx context.Context, cells []*cell, flags ...string)
 	if err != nil {
 		return nil, err
 	}
-	rows = make([]row, len(cells))
+	rows := make([]row, len(cells))
 	var all sync.WaitGroup
 	for i, c := range cells {
 		c.programs, c.cloud = compiled, cloud

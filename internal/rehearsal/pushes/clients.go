@@ -34,7 +34,7 @@ func clients(ctx context.Context, o options) error {
 	var whats []string
 	for _, s := range o.shapes() {
 		whats = append(whats, s.String())
-		if err := staged(ctx, o, func(stage *rehearsal.Stage) error { return pushByAll(ctx, o, stage, s, found) }); err != nil {
+		if err := o.OnLocalAWS(ctx, func(ctx context.Context, stage *rehearsal.Stage) error { return pushByAll(ctx, o, stage, s, found) }); err != nil {
 			return err
 		}
 	}

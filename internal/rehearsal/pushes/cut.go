@@ -20,7 +20,7 @@ func cut(ctx context.Context, o options) (err error) {
 	defer func() { err = errors.Join(err, wire.Close()) }()
 	var lines [][]string
 	for _, s := range o.shapes() {
-		err := staged(ctx, o, func(stage *rehearsal.Stage) error {
+		err := o.OnLocalAWS(ctx, func(ctx context.Context, stage *rehearsal.Stage) error {
 			line, err := cutOnce(ctx, stage, wire, s)
 			lines = append(lines, line)
 			return err

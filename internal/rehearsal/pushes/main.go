@@ -10,7 +10,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -74,19 +73,6 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	return nil
-}
-
-// staged runs do on a stage whose local AWS runs.
-func staged(ctx context.Context, o options, do func(*rehearsal.Stage) error, flags ...string) (err error) {
-	stage, err := o.Stage()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
-	if err := stage.Up(ctx, flags...); err != nil {
-		return err
-	}
-	return do(stage)
 }
 
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -20,7 +20,7 @@ const (
 
 // registries measures crane against the two.
 func registries(ctx context.Context, o options) error {
-	return staged(ctx, o, func(stage *rehearsal.Stage) (err error) {
+	return o.OnLocalAWS(ctx, func(ctx context.Context, stage *rehearsal.Stage) (err error) {
 		ecr, err := stage.Registry(ctx)
 		if err != nil {
 			return err

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -29,18 +28,10 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 100, "races in all, for each strategy")
 	flag.DurationVar(&o.spread, "spread", 1500*time.Millisecond, "the second release starts this much later at the most")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the random timing")
-	rehearsal.Main("races", func(ctx context.Context) error { return run(ctx, o) })
+	rehearsal.Main("races", func(ctx context.Context) error { return o.OnLocalAWS(ctx, o.run) })
 }
 
-func run(ctx context.Context, o options) (err error) {
-	stage, err := o.Stage()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
-	if err := stage.Up(ctx); err != nil {
-		return err
-	}
+func (o options) run(ctx context.Context, stage *rehearsal.Stage) error {
 	for _, strategy := range []string{"latest", "pinned"} {
 		if err := races(ctx, stage, o, strategy); err != nil {
 			return fmt.Errorf("strategy %s: %w", strategy, err)

@@ -33,15 +33,10 @@ func main() {
 	flag.StringVar(&o.app, "app", "internal/rehearsal/testdata/echo", "the app")
 	flag.IntVar(&o.rollouts, "rollouts", 50, "how many")
 	flag.BoolVar(&o.asJSON, "json", false, "print a JSON object in place of the tables")
-	rehearsal.Main("rollouts", func(ctx context.Context) error { return run(ctx, o) })
+	rehearsal.Main("rollouts", func(ctx context.Context) error { return o.OnStage(ctx, o.run) })
 }
 
-func run(ctx context.Context, o options) (err error) {
-	stage, err := o.Stage()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
+func (o options) run(ctx context.Context, stage *rehearsal.Stage) error {
 	binary := filepath.Join(stage.Dir, "program")
 	if err := rehearsal.Compile(ctx, o.app, "amd64", binary); err != nil {
 		return err

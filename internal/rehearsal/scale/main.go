@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -17,15 +16,12 @@ func main() {
 	var tools rehearsal.Tools
 	tools.Flags()
 	services := flag.Int("services", 100, "how many")
-	rehearsal.Main("scale", func(ctx context.Context) error { return run(ctx, tools, *services) })
+	rehearsal.Main("scale", func(ctx context.Context) error {
+		return tools.OnStage(ctx, func(ctx context.Context, stage *rehearsal.Stage) error { return run(ctx, stage, *services) })
+	})
 }
 
-func run(ctx context.Context, tools rehearsal.Tools, services int) (err error) {
-	stage, err := tools.Stage()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stage.Close(context.WithoutCancel(ctx))) }()
+func run(ctx context.Context, stage *rehearsal.Stage, services int) error {
 	fleet, err := rehearsal.NewFleet(ctx, stage, services)
 	if err != nil {
 		return err
