@@ -26,15 +26,7 @@ func TestBadImages(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			breakImage(t, stage, tt.setting)
-			load := rehearsal.StartLoad(t.Context(), url, 2)
-			bad, err := stage.Release(t.Context(), "ship")
-			report := load.Stop()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if bad.Outcome != release.OutcomeRolledBack || bad.Exit != release.ExitRolledBack {
-				t.Fatalf("outcome %s exit %d: %s\n%s", bad.Outcome, bad.Exit, bad.Error, bad.Raw)
-			}
+			bad, report := rolledBack(t, stage, url, "ship")
 			expectExplanation(t, bad, tt.cause, tt.stop, tt.inLog)
 			if tt.exit >= 0 && (bad.Explanation.ExitCode == nil || *bad.Explanation.ExitCode != tt.exit) {
 				t.Errorf("exit code %v, want %d", bad.Explanation.ExitCode, tt.exit)
@@ -62,9 +54,7 @@ func expectExplanation(t *testing.T, bad rehearsal.Result, cause, stop, inLog st
 // expectOldServes checks that the failed release left what ran before untouched.
 func expectOldServes(t *testing.T, stage *rehearsal.Stage, good rehearsal.Result, report rehearsal.LoadReport) {
 	t.Helper()
-	if report.Failed > 0 || report.Sent == 0 {
-		t.Errorf("sent %d, failed %d: %v", report.Sent, report.Failed, report.Failures)
-	}
+	expectServed(t, report)
 	for _, body := range report.Bodies {
 		if !strings.Contains(body, good.Commit) {
 			t.Errorf("a request was answered by something else:\n%s", body)
@@ -138,15 +128,7 @@ func TestMissingImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit(t, stage, "Hello from", "Hello with a sidecar from")
-	load := rehearsal.StartLoad(t.Context(), good.Services[0].URL, 2)
-	bad, err := stage.Release(t.Context(), "ship")
-	report := load.Stop()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bad.Outcome != release.OutcomeRolledBack || bad.Exit != release.ExitRolledBack {
-		t.Fatalf("outcome %s exit %d: %s\n%s", bad.Outcome, bad.Exit, bad.Error, bad.Raw)
-	}
+	bad, report := rolledBack(t, stage, good.Services[0].URL, "ship")
 	expectExplanation(t, bad, "not in the registry", "TaskFailedToStart", "")
 	expectOldServes(t, stage, good, report)
 }

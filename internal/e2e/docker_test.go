@@ -68,20 +68,10 @@ func TestDockerEngine(t *testing.T) {
 	edit(t, stage, "Hello from", "Hello again from")
 	load := rehearsal.StartLoad(t.Context(), url, 2)
 	good := green(t, stage, release.OutcomeSucceeded, "ship")
-	if report := load.Stop(); report.Failed > 0 || report.Sent == 0 {
-		t.Errorf("sent %d, failed %d: %v", report.Sent, report.Failed, report.Failures)
-	}
+	expectServed(t, load.Stop())
 
 	breakImage(t, stage, "ENV CRASH=3")
-	load = rehearsal.StartLoad(t.Context(), url, 2)
-	bad, err := stage.Release(t.Context(), "ship")
-	report := load.Stop()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bad.Outcome != release.OutcomeRolledBack || bad.Exit != release.ExitRolledBack {
-		t.Fatalf("outcome %s exit %d: %s\n%s", bad.Outcome, bad.Exit, bad.Error, bad.Raw)
-	}
+	bad, report := rolledBack(t, stage, url, "ship")
 	expectExplanation(t, bad, "exit code 3", "EssentialContainerExited", "CRASH is set, exiting with 3")
 	expectOldServes(t, stage, good, report)
 	restoreImage(t, stage)

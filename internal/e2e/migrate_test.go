@@ -33,12 +33,7 @@ func TestMigration(t *testing.T) {
 	}
 
 	migrates(t, stage, "MIGRATE_EXIT=3")
-	load := rehearsal.StartLoad(t.Context(), again.Services[0].URL, 1)
-	bad, err := stage.Release(t.Context(), "ship")
-	report := load.Stop()
-	if err != nil {
-		t.Fatal(err)
-	}
+	bad, report := releaseUnderLoad(t, stage, again.Services[0].URL, 1, "ship")
 	if bad.Outcome != release.OutcomeFailed || bad.Exit != release.ExitMigration || !strings.Contains(bad.Error, "no service was touched") {
 		t.Errorf("outcome %s, exit %d: %s", bad.Outcome, bad.Exit, bad.Error)
 	}

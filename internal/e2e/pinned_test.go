@@ -27,12 +27,7 @@ func TestPinned(t *testing.T) {
 	expectPinned(t, stage, good.Digest)
 
 	breakImage(t, stage, "ENV CRASH=3")
-	load := rehearsal.StartLoad(t.Context(), good.Services[0].URL, 1)
-	bad, err := stage.Release(t.Context(), "ship")
-	report := load.Stop()
-	if err != nil {
-		t.Fatal(err)
-	}
+	bad, report := releaseUnderLoad(t, stage, good.Services[0].URL, 1, "ship")
 	if bad.Exit != release.ExitRolledBack {
 		t.Errorf("outcome %s, exit %d: %s", bad.Outcome, bad.Exit, bad.Error)
 	}

@@ -144,15 +144,7 @@ func secretGone(t *testing.T, stage *rehearsal.Stage, aws awsCLI, arn string) {
 	}) {
 		t.Errorf("ship: outcome %s exit %d, found %v", refused.Outcome, refused.Exit, found)
 	}
-	load := rehearsal.StartLoad(t.Context(), good.Services[0].URL, 2)
-	bad, err := stage.Release(t.Context(), "rollback", "--yes")
-	report := load.Stop()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bad.Outcome != release.OutcomeRolledBack || bad.Exit != release.ExitRolledBack {
-		t.Fatalf("outcome %s exit %d: %s\n%s", bad.Outcome, bad.Exit, bad.Error, bad.Raw)
-	}
+	bad, report := rolledBack(t, stage, good.Services[0].URL, "rollback", "--yes")
 	expectExplanation(t, bad, "the secret "+arn+" does not exist", "TaskFailedToStart", "")
 	if !strings.HasPrefix(bad.Explanation.Reason, "ResourceInitializationError: unable to pull secrets or registry auth: ") || !strings.Contains(strings.Join(bad.Explanation.Next, "\n"), "aws secretsmanager describe-secret --secret-id "+arn) {
 		t.Errorf("explanation = %+v", bad.Explanation)

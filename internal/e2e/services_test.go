@@ -19,18 +19,11 @@ func TestTwoServices(t *testing.T) {
 			expectBothRun(t, stage, good.Digest)
 
 			breakImage(t, stage, "ENV UNHEALTHY=1") // the server's task definition says otherwise
-			load := rehearsal.StartLoad(t.Context(), good.Services[0].URL, 1)
-			bad, err := stage.Release(t.Context(), "ship")
-			report := load.Stop()
-			if err != nil {
-				t.Fatal(err)
-			}
+			bad, report := releaseUnderLoad(t, stage, good.Services[0].URL, 1, "ship")
 			if bad.Exit != release.ExitRolledBack || bad.Explanation == nil || bad.Explanation.Service != "worker" {
 				t.Errorf("outcome %s, exit %d: %s, explanation %+v", bad.Outcome, bad.Exit, bad.Error, bad.Explanation)
 			}
-			if report.Failed > 0 || report.Sent == 0 {
-				t.Errorf("sent %d, failed %d: %v", report.Sent, report.Failed, report.Failures)
-			}
+			expectServed(t, report)
 			expectBothRun(t, stage, good.Digest)
 		})
 	}
