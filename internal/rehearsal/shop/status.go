@@ -13,19 +13,6 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
-// Status asks what runs.
-func (s *Shop) Status(ctx context.Context) (release.Status, error) {
-	var status release.Status
-	out, err := s.Must(ctx, "status", "--output", "json")
-	if err != nil {
-		return status, err
-	}
-	if err := json.Unmarshal([]byte(out.Stdout), &status); err != nil {
-		return status, fmt.Errorf("read the output of status: %w", err)
-	}
-	return status, nil
-}
-
 // URL is where the shop answers: the load balancer's address.
 func (s *Shop) URL(ctx context.Context) (string, error) {
 	status, err := s.Status(ctx)
