@@ -3,11 +3,9 @@
 package localaws
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,12 +17,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"golang.org/x/sys/unix"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/containerd"
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine/enginetest"
 )
 
 // realOptions are those of a server with real containers, or the test is skipped.
@@ -59,42 +55,7 @@ func webImage(t *testing.T) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var files bytes.Buffer
-	w := tar.NewWriter(&files)
-	if err := w.WriteHeader(&tar.Header{Name: "web", Mode: 0o755, Size: int64(len(binary))}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write(binary); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(files.Bytes())), nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := mutate.AppendLayers(empty.Image, layer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err = mutate.ConfigFile(image, &v1.ConfigFile{
-		OS: "linux", Architecture: runtime.GOARCH, Config: v1.Config{Entrypoint: []string{"/web"}},
-		RootFS: must(t, image.ConfigFile).RootFS, History: must(t, image.ConfigFile).History,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return image
-}
-
-func must[T any](t *testing.T, f func() (T, error)) T {
-	t.Helper()
-	value, err := f()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return value
+	return enginetest.ImageWith(t, runtime.GOARCH, v1.Config{Entrypoint: []string{"/web"}}, map[string][]byte{"web": binary})
 }
 
 // answers waits until both tasks have answered, and gives what each said, sorted.

@@ -68,20 +68,16 @@ func newStage(t *testing.T) *stage {
 // openStage opens an engine for the tests that every engine must pass.
 func openStage(t *testing.T) *enginetest.Stage {
 	s := newStage(t)
-	shared := &enginetest.Stage{
+	return &enginetest.Stage{
 		Engine: s.Engine, BinDir: s.config.BinDir, Dirs: []string{s.dir},
 		SecretFiles: []string{"/engine/run/containerd/io.containerd.runtime.v2.task/medusa-deploy/web/config.json"},
+		Open: func(t *testing.T, registry string) enginetest.Engine {
+			t.Helper()
+			s.config.Registry = registry
+			s.open(t)
+			return s.Engine
+		},
 	}
-	shared.Reopen = func(t *testing.T, registry string) {
-		t.Helper()
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		s.config.Registry = registry
-		s.open(t)
-		shared.Engine = s.Engine
-	}
-	return shared
 }
 
 func TestEngine(t *testing.T) { enginetest.Run(t, openStage) }

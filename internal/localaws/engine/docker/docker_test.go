@@ -116,17 +116,15 @@ func (s *stage) open(t *testing.T) {
 
 // shared is the stage as the tests of every engine see it.
 func (s *stage) shared() *enginetest.Stage {
-	shared := &enginetest.Stage{NoPrivileged: noPrivileged(), Engine: s.Engine, BinDir: s.config.BinDir, Dirs: []string{s.config.Dir, daemon.Dir}}
-	shared.Reopen = func(t *testing.T, registry string) {
-		t.Helper()
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		s.config.Registry = registry
-		s.open(t)
-		shared.Engine = s.Engine
+	return &enginetest.Stage{
+		NoPrivileged: noPrivileged(), Engine: s.Engine, BinDir: s.config.BinDir, Dirs: []string{s.config.Dir, daemon.Dir},
+		Open: func(t *testing.T, registry string) enginetest.Engine {
+			t.Helper()
+			s.config.Registry = registry
+			s.open(t)
+			return s.Engine
+		},
 	}
-	return shared
 }
 
 // noPrivileged says why Docker's daemon cannot run privileged containers here: it gives them all capabilities that the

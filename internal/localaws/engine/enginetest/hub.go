@@ -51,7 +51,13 @@ func NewHub(t *testing.T) *Hub {
 // Push puts an image into the registry and returns how to pull it.
 func (h *Hub) Push(t *testing.T, repository string, img v1.Image) engine.PullRequest {
 	t.Helper()
-	digest, err := img.Digest()
+	return put(t, h, repository, img, remote.Write)
+}
+
+// put writes an image or an index by its digest.
+func put[A interface{ Digest() (v1.Hash, error) }](t *testing.T, h *Hub, repository string, artifact A, write func(name.Reference, A, ...remote.Option) error) engine.PullRequest {
+	t.Helper()
+	digest, err := artifact.Digest()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +65,7 @@ func (h *Hub) Push(t *testing.T, repository string, img v1.Image) engine.PullReq
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := remote.Write(ref, img); err != nil {
+	if err := write(ref, artifact); err != nil {
 		t.Fatal(err)
 	}
 	return engine.PullRequest{Ref: ref.String(), PlainHTTP: true}
@@ -78,16 +84,5 @@ func (h *Hub) PushIndex(t *testing.T, repository string, images ...v1.Image) eng
 			Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: file.Architecture}},
 		})
 	}
-	digest, err := index.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ref, err := name.NewDigest(fmt.Sprintf("%s/%s@%s", h.Host, repository, digest), name.Insecure)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := remote.WriteIndex(ref, index); err != nil {
-		t.Fatal(err)
-	}
-	return engine.PullRequest{Ref: ref.String(), PlainHTTP: true}
+	return put(t, h, repository, index, remote.WriteIndex)
 }

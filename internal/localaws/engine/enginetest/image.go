@@ -50,14 +50,15 @@ func AppBinary(t *testing.T, architecture string) []byte {
 // ImageOf makes an image FROM scratch with the app in it.
 func ImageOf(t *testing.T, architecture string, config v1.Config) v1.Image {
 	t.Helper()
-	return imageWith(t, architecture, config, map[string][]byte{
+	return ImageWith(t, architecture, config, map[string][]byte{
 		"app":        AppBinary(t, architecture),
 		"etc/passwd": []byte("root:x:0:0::/root:/app\nweb:x:1234:1234::/home/web:/app\n"),
 		"etc/group":  []byte("root:x:0:\nweb:x:1234:\nextra:x:77:web\n"),
 	})
 }
 
-func imageWith(t *testing.T, architecture string, config v1.Config, files map[string][]byte) v1.Image {
+// ImageWith makes an image FROM scratch of one layer. Its entrypoint is /app where the config has none.
+func ImageWith(t *testing.T, architecture string, config v1.Config, files map[string][]byte) v1.Image {
 	t.Helper()
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)

@@ -27,8 +27,8 @@ type Engine interface {
 // Stage is one engine in a place of its own.
 type Stage struct {
 	Engine
-	// Reopen closes the engine and opens it again, as the next process would, for a registry at HOST:PORT.
-	Reopen func(t *testing.T, registry string)
+	// Open opens the engine of the place again once it is closed, for a registry at HOST:PORT.
+	Open func(t *testing.T, registry string) Engine
 	// NoPrivileged says why the stage cannot have privileged containers; empty when it can.
 	NoPrivileged string
 	// BinDir holds what `make engine` builds.
@@ -37,6 +37,15 @@ type Stage struct {
 	Dirs []string
 	// SecretFiles are the ends of the paths of files that may hold a running container's secrets.
 	SecretFiles []string
+}
+
+// Reopen closes the engine and opens it again, as the next process would, for a registry at HOST:PORT.
+func (s *Stage) Reopen(t *testing.T, registry string) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.Engine = s.Open(t, registry)
 }
 
 // Within is a context for one step of a test.
