@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
@@ -595,8 +596,8 @@ func mustNew(t *testing.T, address string) *build.BuildKit {
 	return b
 }
 
-// files are the names of the files in an image of the registry, in order.
-func (w *workshop) files(t *testing.T, image string) []string {
+// pull gives an image of the registry.
+func (w *workshop) pull(t *testing.T, image string) v1.Image {
 	t.Helper()
 	ref, err := name.ParseReference(image, name.Insecure)
 	if err != nil {
@@ -606,7 +607,13 @@ func (w *workshop) files(t *testing.T, image string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	content := mutate.Extract(pulled)
+	return pulled
+}
+
+// files are the names of the files in an image of the registry, in order.
+func (w *workshop) files(t *testing.T, image string) []string {
+	t.Helper()
+	content := mutate.Extract(w.pull(t, image))
 	defer func() { _ = content.Close() }()
 	var files []string
 	for reader := tar.NewReader(content); ; {

@@ -12,10 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	controlapi "github.com/moby/buildkit/api/services/control"
 	"github.com/moby/buildkit/client"
 	"golang.org/x/crypto/ssh"
@@ -190,20 +188,12 @@ RUN ["/p", "show", "/page.html", "/one", "/two"]
 // layout copies an image of the registry into an OCI layout, under the tag v1.
 func (w *workshop) layout(t *testing.T, image string) string {
 	t.Helper()
-	ref, err := name.ParseReference(image, name.Insecure)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pulled, err := remote.Image(ref, remote.WithAuth(w.registry.authenticator()))
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	into, err := layout.Write(dir, empty.Index)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := into.AppendImage(pulled, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "v1"})); err != nil {
+	if err := into.AppendImage(w.pull(t, image), layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "v1"})); err != nil {
 		t.Fatal(err)
 	}
 	return dir
