@@ -1,6 +1,7 @@
 package check
 
 import (
+	_ "embed"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,16 @@ type shop struct {
 	req        release.CheckRequest
 }
 
+//go:embed medusa/testdata/medusa-config.ts
+var configTemplate string
+
+// shopConfig is the template with Redis, and with MODULES where its modules go.
+var shopConfig = strings.NewReplacer(
+	"defineConfig }", "defineConfig, Modules }",
+	"process.env.DATABASE_URL,", "process.env.DATABASE_URL,\n    redisUrl: process.env.REDIS_URL,",
+	"\n  }\n})", "\n  },\n  modules: MODULES,\n})",
+).Replace(configTemplate)
+
 const (
 	shopManifest = `{"name": "shop", "dependencies": {"@medusajs/framework": "2.21.2", "@medusajs/medusa": "2.21.2"},
 "scripts": {"build": "medusa build", "start": "medusa start", "dev": "medusa develop"}, "engines": {"node": ">=20"}}`
@@ -32,26 +43,6 @@ const (
   { resolve: "@medusajs/medusa/caching", options: { providers: [{ resolve: "@medusajs/caching-redis", id: "caching-redis", is_default: true }] } },
   { resolve: "@medusajs/medusa/file", options: { providers: [{ resolve: "@medusajs/medusa/file-s3", id: "s3", options: {} }] } },
 ]`
-
-	shopConfig = `import { loadEnv, defineConfig, Modules } from "@medusajs/framework/utils"
-
-loadEnv(process.env.NODE_ENV || "development", process.cwd())
-
-module.exports = defineConfig({
-  projectConfig: {
-    databaseUrl: process.env.DATABASE_URL,
-    redisUrl: process.env.REDIS_URL,
-    http: {
-      storeCors: process.env.STORE_CORS!,
-      adminCors: process.env.ADMIN_CORS!,
-      authCors: process.env.AUTH_CORS!,
-      jwtSecret: process.env.JWT_SECRET || "supersecret",
-      cookieSecret: process.env.COOKIE_SECRET || "supersecret",
-    },
-  },
-  modules: MODULES,
-})
-`
 
 	shopDockerfile = `FROM node:22-bookworm-slim AS base
 WORKDIR /app

@@ -2,6 +2,7 @@ package medusa
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"os"
 	"path/filepath"
@@ -47,23 +48,9 @@ func production(more ...string) Environment {
 }
 
 // template is what create-medusa-app writes.
-const template = `import { loadEnv, defineConfig } from '@medusajs/framework/utils'
-
-loadEnv(process.env.NODE_ENV || 'development', process.cwd())
-
-module.exports = defineConfig({
-  projectConfig: {
-    databaseUrl: process.env.DATABASE_URL,
-    http: {
-      storeCors: process.env.STORE_CORS!,
-      adminCors: process.env.ADMIN_CORS!,
-      authCors: process.env.AUTH_CORS!,
-      jwtSecret: process.env.JWT_SECRET || "supersecret",
-      cookieSecret: process.env.COOKIE_SECRET || "supersecret",
-    }
-  }
-})
-`
+//
+//go:embed testdata/medusa-config.ts
+var template string
 
 var allInside = map[Kind]bool{Cache: true, Events: true, Workflows: true, Locks: true, Files: true}
 
