@@ -125,28 +125,9 @@ func compileReader(t *testing.T, to string) {
 // and in the cache.
 func searchPacked(t *testing.T, stage *rehearsal.Stage, planted canaries) {
 	t.Helper()
-	unpacked := 0
-	err := filepath.WalkDir(stage.Dir, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		content := unpack(raw)
-		if content == nil {
-			return nil
-		}
-		unpacked++
-		if names := planted.in(content); len(names) > 0 {
-			t.Errorf("%s has %q", path, names)
-		}
-		return nil
-	})
 	// The image has three layers, in three places.
-	if err != nil || unpacked < 9 {
-		t.Errorf("unpacked %d files: %v", unpacked, err)
+	if unpacked := searchEach(t, stage, planted, unpack); unpacked < 9 {
+		t.Errorf("unpacked %d files", unpacked)
 	}
 }
 

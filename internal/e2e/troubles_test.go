@@ -235,19 +235,7 @@ func troubledDisk(t *testing.T, m *manual) {
 	if err := stage.Write("bin/hello", slices.Repeat([]byte("not a program at all\n"), 2<<20)); err != nil { // 40 MB
 		t.Fatal(err)
 	}
-	disk := filepath.Join(stage.State, "engine")
-	if err := os.MkdirAll(disk, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=32m"); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		must(t, stage, "local", "down")
-		if err := syscall.Unmount(disk, 0); err != nil {
-			t.Errorf("unmount the small disk: %v", err)
-		}
-	}()
+	defer smallDisk(t, stage, "engine", "32m")()
 	if err := stage.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}

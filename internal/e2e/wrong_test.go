@@ -137,19 +137,7 @@ func TestTwoUps(t *testing.T) {
 // TestDiskFull pushes to a registry whose disk is full: a clear error, and nothing half done.
 func TestDiskFull(t *testing.T) {
 	stage := newStage(t)
-	blobs := filepath.Join(stage.State, "ecr")
-	if err := os.MkdirAll(blobs, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", blobs, "tmpfs", 0, "size=256k"); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		must(t, stage, "local", "down")
-		if err := syscall.Unmount(blobs, 0); err != nil {
-			t.Errorf("unmount the small disk: %v", err)
-		}
-	}()
+	defer smallDisk(t, stage, "ecr", "256k")()
 	if err := stage.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +153,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("status = %+v: something was deployed", status)
 	}
 	var left int64
-	if err := filepath.WalkDir(blobs, func(path string, d os.DirEntry, err error) error {
+	if err := filepath.WalkDir(filepath.Join(stage.State, "ecr"), func(path string, d os.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
 			info, err := d.Info()
 			if err != nil {
