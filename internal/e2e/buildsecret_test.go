@@ -17,14 +17,15 @@ import (
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
 )
 
-// secretReader is what the image's steps run: it uses its secrets, or prints them and fails.
+// secretReader is what the image's steps run: it prints its secrets and fails, or has them until watchProcesses has told it
+// twice that it was seen: between the two is a look that began when it had them.
 const secretReader = `package main
 
-import ("fmt"; "os"; "time")
+import ("fmt"; "os"; "os/signal"; "syscall"; "time")
 
 func main() {
 	var all string
-	for _, path := range os.Args[2:] {
+	for _, path := range os.Args[2:len(os.Args)-1] {
 		text, err := os.ReadFile(path)
 		if err != nil { panic(err) }
 		all += string(text) + "\n"
@@ -34,7 +35,16 @@ func main() {
 		os.Exit(3)
 	}
 	fmt.Println("read", len(all), "bytes")
-	time.Sleep(time.Second) // for whoever looks at the processes
+	seen := make(chan os.Signal, 1)
+	signal.Notify(seen, syscall.SIGCONT)
+	for range 2 {
+		select {
+		case <-seen:
+		case <-time.After(2*time.Minute):
+			fmt.Println("nobody looks at the processes")
+			os.Exit(4)
+		}
+	}
 }
 `
 
@@ -65,7 +75,7 @@ func TestNoBuildSecretGetsOut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const use = "RUN " + secretMounts + ` ["/reader", "use", "/run/secrets/token", "/npmrc"]`
+	use := "RUN " + secretMounts + ` ["/reader", "use", "/run/secrets/token", "/npmrc", "` + markOf(stage) + `"]`
 	dockerfile("ARG COMMIT\n", "COPY --chmod=0755 reader /reader\n"+use+"\nARG COMMIT\n")
 	for file, line := range map[string]string{".dockerignore": "!reader\n", ".gitignore": "kept\n"} {
 		if err := stage.Append(file, line); err != nil {

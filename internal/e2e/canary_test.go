@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
@@ -121,7 +122,8 @@ func everyCommand(t *testing.T, stage *rehearsal.Stage) map[string]string {
 }
 
 // watchProcesses looks at every process's arguments and environment until it is asked what it saw. The program itself was
-// given the secrets, and so was this test.
+// given the secrets, and so was this test. A process whose last argument is the stage's mark is told by a signal whenever
+// it was there for the whole of a look.
 func watchProcesses(t *testing.T, stage *rehearsal.Stage, planted canaries) (seen func() []string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -131,8 +133,12 @@ func watchProcesses(t *testing.T, stage *rehearsal.Stage, planted canaries) (see
 	looks := 0
 	done.Go(func() {
 		for ; ctx.Err() == nil; looks++ {
+			waiting := running(markOf(stage))
 			for _, one := range exposed(stage, planted) {
 				found[one] = true
+			}
+			for _, pid := range waiting {
+				_ = syscall.Kill(pid, syscall.SIGCONT) // nothing, to one that does not wait for it
 			}
 		}
 	})
@@ -149,6 +155,9 @@ func watchProcesses(t *testing.T, stage *rehearsal.Stage, planted canaries) (see
 		return all
 	}
 }
+
+// markOf is an argument that only processes of the stage have.
+func markOf(stage *rehearsal.Stage) string { return filepath.Base(stage.Dir) }
 
 func exposed(stage *rehearsal.Stage, planted canaries) []string {
 	var found []string

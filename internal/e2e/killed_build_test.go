@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func TestKilledBuild(t *testing.T) {
 	stage := upStage(t)
 	withProgram(t, stage)
 	unprepared(t, stage)
-	mark := filepath.Base(stage.Dir) // tells the step's process from any other on the machine
+	mark := markOf(stage)
 	dockerfile(t, stage, "FROM scratch\nCOPY bin/hello /hello\nRUN [\"/hello\", %q]\n", mark)
 
 	build := stage.Command(t.Context(), "build", "--output", "json")
@@ -41,14 +42,14 @@ func TestKilledBuild(t *testing.T) {
 			t.Fatalf("the build ended: %s", lines.Text())
 		}
 	}
-	if len(running(t, mark)) == 0 {
+	if len(running(mark)) == 0 {
 		t.Error("the step runs, and no process of it is found: to find none later means nothing")
 	}
 	if err := build.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = build.Wait() // it was killed
-	eventually(t, "the step of a killed build ends", func() bool { return len(running(t, mark)) == 0 })
+	eventually(t, "the step of a killed build ends", func() bool { return len(running(mark)) == 0 })
 
 	dockerfile(t, stage, "FROM scratch\nCOPY bin/hello /hello\nENV CRASH=0\nRUN [\"/hello\", %q]\n", mark)
 	again := green(t, stage, release.OutcomeSucceeded, "push")
@@ -57,21 +58,17 @@ func TestKilledBuild(t *testing.T) {
 	}
 }
 
-// running lists the processes that have a word as an argument.
-func running(t *testing.T, word string) []string {
-	t.Helper()
-	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
+// running lists the processes that have a word as their last argument.
+func running(word string) []int {
+	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is a good one
+	var found []int
 	for _, path := range paths {
 		raw, err := os.ReadFile(path)
 		if err != nil {
 			continue // it has ended meanwhile
 		}
-		if bytes.HasSuffix(raw, []byte("\x00"+word+"\x00")) {
-			found = append(found, path)
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && bytes.HasSuffix(raw, []byte("\x00"+word+"\x00")) {
+			found = append(found, pid)
 		}
 	}
 	return found
