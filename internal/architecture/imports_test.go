@@ -58,7 +58,8 @@ func room(path string) string {
 var mayImport = map[string][]string{
 	"release":      {},
 	"config":       {},
-	"awsclient":    {"release", "jobtoken"},
+	"awsclient":    {"release", "jobtoken", "awshttp"},
+	"awshttp":      {},
 	"childenv":     {},
 	"dockerlogin":  {},
 	"jobtoken":     {},
@@ -76,7 +77,7 @@ var mayImport = map[string][]string{
 	"localci":      {"childenv"},
 	"cli":          {"childenv", "dockerlogin", "release", "config", "awsclient", "git", "build", "registry", "orchestrator", "check", "report", "github", "iam", "provenance", "scaffold", "localaws", "localci"},
 	"cmd":          {"cli"},
-	"rehearsal":    {"release"},
+	"rehearsal":    {"release", "awshttp"},
 	"e2e":          {"release", "rehearsal"},
 	"architecture": {},
 	"examples":     {},

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/awshttp"
 )
 
 // Config says where and as whom to call AWS.
@@ -79,7 +81,7 @@ func Load(ctx context.Context, c Config) (*Session, error) {
 	if c.HTTP == nil {
 		c.HTTP = newHTTPClient()
 	}
-	s.config.HTTPClient = timedAnswers{wholeRequests{c.HTTP}, s.clock}
+	s.config.HTTPClient = timedAnswers{awshttp.Whole{Next: c.HTTP}, s.clock}
 	s.config.APIOptions = append(s.config.APIOptions, addAttemptTimeout)
 	return s, nil
 }

@@ -17,6 +17,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/awshttp"
 )
 
 // patience is for what takes a second on a quiet machine.
@@ -133,7 +135,7 @@ func serving(t *testing.T, o Options) (info Info, stop func() error) {
 // config is what an SDK's client makes of Info.
 func config(info Info) aws.Config {
 	return aws.Config{
-		Region: info.Region, BaseEndpoint: aws.String(info.Endpoint),
+		Region: info.Region, BaseEndpoint: aws.String(info.Endpoint), HTTPClient: awshttp.New(),
 		Credentials: credentials.NewStaticCredentialsProvider(info.AccessKeyID, info.SecretAccessKey, ""),
 	}
 }

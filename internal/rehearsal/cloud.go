@@ -22,6 +22,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/awshttp"
 )
 
 // Cloud is the stage's local AWS as its own APIs show it, to a client that has nothing in common with the program and asks
@@ -45,7 +47,7 @@ func (s *Stage) Cloud(ctx context.Context) (*Cloud, error) {
 	}
 	endpoint := "http://" + s.listen
 	config := aws.Config{
-		Region: env["AWS_REGION"], BaseEndpoint: &endpoint,
+		Region: env["AWS_REGION"], BaseEndpoint: &endpoint, HTTPClient: awshttp.New(),
 		Credentials: credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], ""),
 	}
 	return &Cloud{ECS: ecs.NewFromConfig(config), ECR: ecr.NewFromConfig(config), Secrets: secretsmanager.NewFromConfig(config), env: env, listen: s.listen}, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecr"
 
+	"github.com/medusa-deploy/medusa-deploy/internal/awshttp"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/ecr"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/store"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/sts"
@@ -75,7 +76,7 @@ func (w *world) client() *sdk.Client { return w.clientIn(region) }
 
 func (w *world) clientIn(region string) *sdk.Client {
 	return sdk.New(sdk.Options{
-		Region: region, BaseEndpoint: aws.String(w.server.URL),
+		Region: region, BaseEndpoint: aws.String(w.server.URL), HTTPClient: awshttp.New(),
 		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 	})
 }

@@ -15,6 +15,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
 
+	"github.com/medusa-deploy/medusa-deploy/internal/awshttp"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/seal"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/secrets"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/store"
@@ -109,7 +110,7 @@ func (w *world) close() {
 func (w *world) in(region string) *sdk.Client {
 	return sdk.New(sdk.Options{
 		Region: region, BaseEndpoint: &w.server.URL, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
-		RetryMaxAttempts: 1,
+		HTTPClient: awshttp.New(), RetryMaxAttempts: 1,
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/medusa-deploy/medusa-deploy/internal/awshttp"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/seal"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/ssm"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/store"
@@ -70,7 +71,8 @@ func (s *shop) open() {
 	}
 	s.state, s.server = state, httptest.NewServer(h)
 	s.Client = sdk.New(sdk.Options{
-		Region: "us-east-1", BaseEndpoint: &s.server.URL, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""), RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: &s.server.URL, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
+		HTTPClient: awshttp.New(), RetryMaxAttempts: 1,
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/medusa-deploy/medusa-deploy/internal/awshttp"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/sts"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/wire"
 )
@@ -21,7 +22,10 @@ func TestGetCallerIdentity(t *testing.T) {
 	}
 	server := httptest.NewServer(h)
 	defer server.Close()
-	client := sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", "")})
+	client := sdk.New(sdk.Options{
+		Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
+		HTTPClient: awshttp.New(),
+	})
 	out, err := client.GetCallerIdentity(t.Context(), &sdk.GetCallerIdentityInput{})
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
+	"github.com/medusa-deploy/medusa-deploy/internal/awshttp"
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/wire"
 )
 
@@ -96,14 +97,14 @@ func serve(t *testing.T) *httptest.Server {
 
 func ecsClient(server *httptest.Server, accessKey, secretKey string) *ecs.Client {
 	return ecs.New(ecs.Options{
-		Region: "eu-west-1", BaseEndpoint: &server.URL, Retryer: aws.NopRetryer{},
+		Region: "eu-west-1", BaseEndpoint: &server.URL, HTTPClient: awshttp.New(), Retryer: aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 	})
 }
 
 func stsClient(server *httptest.Server, accessKey, secretKey string) *sts.Client {
 	return sts.New(sts.Options{
-		Region: "eu-west-1", BaseEndpoint: &server.URL, Retryer: aws.NopRetryer{},
+		Region: "eu-west-1", BaseEndpoint: &server.URL, HTTPClient: awshttp.New(), Retryer: aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 	})
 }
