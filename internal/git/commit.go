@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/release"
@@ -19,30 +20,43 @@ const fields = "%H%x00%cI%x00%an%x00%s"
 // also outside of dir, and also untracked files (not ignored ones), because a build could have read them.
 // On a detached HEAD in GitHub Actions the branch is the one that the workflow runs for.
 func Describe(ctx context.Context, dir string) (release.Commit, error) {
-	status, err := run(ctx, dir, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal")
-	if err != nil {
-		return release.Commit{}, err
+	var status, from string
+	var c release.Commit
+	var failed, unknown, remoteless error
+	var all sync.WaitGroup // starting git takes longer than its answer
+	all.Go(func() {
+		status, failed = run(ctx, dir, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal")
+	})
+	all.Go(func() { c, unknown = commitAt(ctx, dir, "HEAD") })
+	all.Go(func() { from, remoteless = remote(ctx, dir) })
+	all.Wait()
+	if failed != nil {
+		return release.Commit{}, failed
 	}
 	head := parseStatus(status)
 	if head.sha == "" {
 		return release.Commit{}, fmt.Errorf("%s has %w: git add . && git commit -m \"first\"", dir, ErrNoCommit)
 	}
-	out, err := run(ctx, dir, "log", "-1", "--no-show-signature", "--format="+fields, head.sha, "--")
-	if err != nil {
+	if unknown == nil && c.SHA != head.sha { // somebody commits at this moment
+		c, unknown = commitAt(ctx, dir, head.sha)
+	}
+	if err := errors.Join(unknown, remoteless); err != nil {
 		return release.Commit{}, err
 	}
-	c, err := parseCommit(strings.TrimSuffix(out, "\n"))
-	if err != nil {
-		return release.Commit{}, err
-	}
-	c.Dirty = head.dirty
+	c.Dirty, c.Remote = head.dirty, from
 	if c.Branch = head.branch; c.Branch == "" {
 		c.Branch = branchOfWorkflow(c.SHA)
 	}
-	if c.Remote, err = remote(ctx, dir); err != nil {
+	return c, nil
+}
+
+// commitAt gives what git knows of a commit itself.
+func commitAt(ctx context.Context, dir, which string) (release.Commit, error) {
+	out, err := run(ctx, dir, "log", "-1", "--no-show-signature", "--format="+fields, which, "--")
+	if err != nil {
 		return release.Commit{}, err
 	}
-	return c, nil
+	return parseCommit(strings.TrimSuffix(out, "\n"))
 }
 
 var shaPattern = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
