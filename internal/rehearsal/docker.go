@@ -20,7 +20,7 @@ import (
 // Docker is a Docker Engine of its own with docker buildx, and a client's configuration that knows nothing else.
 type Docker struct {
 	*Dockerd
-	config string // DOCKER_CONFIG, which other users may read
+	Config string // DOCKER_CONFIG, which other users may read
 	engine string // directory of the engine's binaries
 }
 
@@ -33,8 +33,8 @@ func StartDocker(ctx context.Context, engineDir string) (*Docker, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Docker{Dockerd: daemon, config: filepath.Join(daemon.Dir, "client"), engine: engineDir}
-	err = CopyProgram(filepath.Join(engineDir, "buildx"), filepath.Join(d.config, "cli-plugins", "docker-buildx"))
+	d := &Docker{Dockerd: daemon, Config: filepath.Join(daemon.Dir, "client"), engine: engineDir}
+	err = CopyProgram(filepath.Join(engineDir, "buildx"), filepath.Join(d.Config, "cli-plugins", "docker-buildx"))
 	if err == nil {
 		err = d.stayWithinBounds(ctx)
 	}
@@ -46,7 +46,7 @@ func StartDocker(ctx context.Context, engineDir string) (*Docker, error) {
 
 // Env is the variables that lead the docker client here.
 func (d *Docker) Env() []string {
-	return []string{"DOCKER_HOST=" + d.Host, "DOCKER_CONFIG=" + d.config, "BUILDX_CONFIG=" + filepath.Join(d.config, "buildx")}
+	return []string{"DOCKER_HOST=" + d.Host, "DOCKER_CONFIG=" + d.Config, "BUILDX_CONFIG=" + filepath.Join(d.Config, "buildx")}
 }
 
 // Run runs the docker client and gives its output.

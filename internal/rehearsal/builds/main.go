@@ -10,7 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -39,11 +38,16 @@ func main() {
 	rehearsal.Main("builds", func(ctx context.Context) error { return o.OnLocalAWS(ctx, o.run) })
 }
 
-func (o options) run(ctx context.Context, stage *rehearsal.Stage) error {
+func (o options) run(ctx context.Context, stage *rehearsal.Stage) (failed error) {
 	if err := plant(stage, o); err != nil {
 		return err
 	}
-	b, err := newBench(ctx, stage)
+	docker, err := rehearsal.StartDocker(ctx, stage.EngineDir)
+	if err != nil {
+		return err
+	}
+	defer func() { failed = errors.Join(failed, docker.Stop()) }()
+	b, err := newBench(ctx, stage, docker)
 	if err != nil {
 		return err
 	}
@@ -73,11 +77,11 @@ func plant(stage *rehearsal.Stage, o options) error {
 	var failed []error
 	for i := range o.layers {
 		fmt.Fprintf(&dockerfile, "COPY files/%d /%d\n", i, i)
-		content := make([]byte, 0, o.size<<10)
-		for n := 0; len(content) < cap(content); n++ {
+		var content []byte
+		for n := 0; int64(len(content)) < o.size<<10; n++ {
 			content = fmt.Appendf(content, "%d:%d\n", i, n)
 		}
-		failed = append(failed, stage.Write(fmt.Sprintf("files/%d", i), content))
+		failed = append(failed, stage.Write(fmt.Sprintf("files/%d", i), content[:o.size<<10]))
 	}
 	yaml := "app: app\nimage:\n  repository: " + repository + "\n  platforms: [linux/amd64]\ntargets:\n  local:\n    services: [none]\n"
 	failed = append(failed, stage.Write("Dockerfile", []byte(dockerfile.String())), stage.Write(".dockerignore", nil), stage.Write("medusa-deploy.yaml", []byte(yaml)))
@@ -110,7 +114,7 @@ func (b *bench) measure(ctx context.Context, o options, w *way) error {
 		rounds int
 		before func(context.Context) error
 	}{
-		{"nothing new", o.rounds, nil}, {"cold", o.cold, b.cool},
+		{"nothing new", o.rounds, nil}, {"cold", o.cold, func(ctx context.Context) error { return b.cool(ctx, w) }},
 	} {
 		ours := &side{name: "medusa-deploy push", run: func(ctx context.Context) (spent, error) { return b.program(ctx, w) }}
 		bare := &side{name: w.bareName, run: func(ctx context.Context) (spent, error) { return b.bare(ctx, w) }}
@@ -144,6 +148,3 @@ func (b *bench) program(ctx context.Context, w *way) (spent, error) {
 	result, err := b.stage.Green(ctx, release.OutcomeSucceeded, append([]string{"push"}, w.args...)...)
 	return spent{result.Took, result.Phases}, err
 }
-
-// dockerConfig is where the bare tools find the registry's password.
-func (b *bench) dockerConfig() string { return filepath.Join(b.stage.Dir, "docker") }

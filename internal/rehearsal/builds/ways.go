@@ -21,17 +21,19 @@ type way struct {
 	env      []string // of the program
 	bareName string
 	bare     []string // argv
+	prune    []string // argv that empties the daemon's cache
 }
 
-// bench is what all measurements share: one daemon, and a registry beside it.
+// bench is what all measurements share: local AWS's daemon and one in a container, and a registry beside them.
 type bench struct {
 	stage    *rehearsal.Stage
+	docker   *rehearsal.Docker
 	registry *rehearsal.Registry
-	address  string // of the daemon
+	address  string // of local AWS's daemon
 	lines    [][]string
 }
 
-func newBench(ctx context.Context, stage *rehearsal.Stage) (*bench, error) {
+func newBench(ctx context.Context, stage *rehearsal.Stage, docker *rehearsal.Docker) (*bench, error) {
 	env, err := stage.LocalEnv(ctx)
 	if err != nil {
 		return nil, err
@@ -40,19 +42,20 @@ func newBench(ctx context.Context, stage *rehearsal.Stage) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{stage: stage, registry: registry, address: env["BUILDKIT_HOST"]}
-	if err := errors.Join(registry.DockerConfig(b.dockerConfig()), registry.Create(ctx, repository, bareRepository)); err != nil {
+	b := &bench{stage: stage, docker: docker, registry: registry, address: env["BUILDKIT_HOST"]}
+	err = errors.Join(registry.DockerConfig(docker.Config), registry.Create(ctx, repository, bareRepository), docker.CreateBuilder(ctx, containedBuilder, true))
+	if err != nil {
 		return nil, err
 	}
-	plugins := filepath.Join(b.dockerConfig(), "cli-plugins")
-	if err := errors.Join(os.Mkdir(plugins, 0o700), os.Symlink(b.tool("buildx"), filepath.Join(plugins, "docker-buildx"))); err != nil {
-		return nil, err
-	}
-	return b, output(b.command(ctx, "docker", "buildx", "create", "--name", bareBuilder, "--driver", "remote", b.address))
+	_, err = docker.Run(ctx, "buildx", "create", "--name", remoteBuilder, "--driver", "remote", b.address)
+	return b, err
 }
 
-// bareBuilder is the builder of docker buildx: the same daemon.
-const bareBuilder = "bare"
+// The builders of docker buildx.
+const (
+	remoteBuilder    = "remote"    // local AWS's daemon
+	containedBuilder = "contained" // in a container that docker buildx has made
+)
 
 func (b *bench) tool(name string) string { return filepath.Join(b.stage.EngineDir, name) }
 
@@ -63,13 +66,21 @@ func (b *bench) ways() []*way {
 		b.tool("buildctl"), "--addr", b.address, "build", "--progress", "plain", "--frontend", "dockerfile.v0", "--local", "context=.", "--local", "dockerfile=.",
 		"--opt", "platform=linux/amd64", "--output", "type=image,name=" + image + ",push=true,oci-mediatypes=true,registry.insecure=true",
 	}
-	buildx := []string{
-		"docker", "buildx", "build", "--builder", bareBuilder, "--progress", "plain", "--provenance=false", "--platform", "linux/amd64", "--push", "--tag", image, ".",
+	prune := []string{b.tool("buildctl"), "--addr", b.address, "prune", "--all"}
+	buildx := func(driver, builder string) *way {
+		return &way{
+			name: "docker buildx, " + driver + " driver", args: []string{"--builder", "buildx:" + builder}, env: b.docker.Env(), bareName: "docker buildx",
+			bare: []string{
+				"docker", "buildx", "build", "--builder", builder, "--progress", "plain", "--provenance=false", "--platform", "linux/amd64", "--push", "--tag", image, ".",
+			},
+			prune: []string{"docker", "buildx", "prune", "--builder", builder, "--all", "--force"},
+		}
 	}
 	return []*way{
-		{name: "built-in engine", args: []string{"--builder", "engine"}, bareName: "buildctl", bare: buildctl},
-		{name: "BUILDKIT_HOST", env: []string{"BUILDKIT_HOST=" + b.address}, bareName: "buildctl", bare: buildctl},
-		{name: "docker buildx, remote driver", args: []string{"--builder", "buildx:" + bareBuilder}, env: b.docker(), bareName: "docker buildx", bare: buildx},
+		{name: "built-in engine", args: []string{"--builder", "engine"}, bareName: "buildctl", bare: buildctl, prune: prune},
+		{name: "BUILDKIT_HOST", env: []string{"BUILDKIT_HOST=" + b.address}, bareName: "buildctl", bare: buildctl, prune: prune},
+		buildx("remote", remoteBuilder),
+		buildx("docker-container", containedBuilder),
 	}
 }
 
@@ -84,13 +95,8 @@ func (b *bench) bare(ctx context.Context, w *way) (spent, error) {
 func (b *bench) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = b.stage.App
-	command.Env = append(os.Environ(), b.docker()...)
+	command.Env = append(os.Environ(), b.docker.Env()...)
 	return command
-}
-
-// docker is the environment in which the Docker client knows buildx, the builder and the registry's password.
-func (b *bench) docker() []string {
-	return []string{"DOCKER_CONFIG=" + b.dockerConfig(), "BUILDX_CONFIG=" + filepath.Join(b.stage.Dir, "buildx")}
 }
 
 func output(command *exec.Cmd) error {
@@ -100,10 +106,10 @@ func output(command *exec.Cmd) error {
 	return nil
 }
 
-// cool empties the daemon's cache and both repositories.
-func (b *bench) cool(ctx context.Context) error {
+// cool empties the cache of a way's daemon and both repositories.
+func (b *bench) cool(ctx context.Context, w *way) error {
 	return errors.Join(
-		output(b.command(ctx, b.tool("buildctl"), "--addr", b.address, "prune", "--all")),
+		output(b.command(ctx, w.prune[0], w.prune[1:]...)),
 		b.registry.Empty(ctx, repository), b.registry.Empty(ctx, bareRepository),
 	)
 }
