@@ -150,14 +150,42 @@ func compile(t *testing.T) string {
 
 // events keeps what a builder emits.
 type events struct {
-	mu  sync.Mutex
-	all []release.Event
+	mu   sync.Mutex
+	all  []release.Event
+	more chan struct{} // closed at the next one; nil: nobody waits
 }
 
 func (e *events) emit(event release.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.all = append(e.all, event)
+	if e.more != nil {
+		close(e.more)
+		e.more = nil
+	}
+}
+
+// await waits until an event has a text in it.
+func (e *events) await(t *testing.T, text string) {
+	t.Helper()
+	patience := time.NewTimer(time.Minute)
+	defer patience.Stop()
+	for {
+		e.mu.Lock()
+		if e.more == nil {
+			e.more = make(chan struct{})
+		}
+		more := e.more
+		e.mu.Unlock()
+		if strings.Contains(e.text(t), text) {
+			return
+		}
+		select {
+		case <-more:
+		case <-patience.C:
+			t.Fatalf("%q is missing in: %s", text, e.text(t))
+		}
+	}
 }
 
 // states are the steps with the state that each ended in.

@@ -178,6 +178,7 @@ type door struct {
 	dial     func(context.Context) (net.Conn, error)
 	patience time.Duration // how long the daemon may take to answer: it may have to be started first
 	explain  func(error) error
+	workers  []*client.WorkerInfo // what the daemon said of itself when it was last met
 }
 
 // connected runs do with a connection to the daemon that is known to answer.

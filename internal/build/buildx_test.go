@@ -43,6 +43,7 @@ func TestBuildx(t *testing.T) {
 		{"a stopped builder is started", testStarted},
 		{"every builder gives the same digest", testSameDigest},
 		{"what a builder is is told", testInspect},
+		{"a builder is looked at where its connection does not tell all", testOpen},
 		{"a push by every builder", testPushes},
 		{"several platforms", testBuildxPlatforms},
 		{"several platforms on several nodes", testSpread},
@@ -119,11 +120,13 @@ func testStarted(t *testing.T, d *dock) {
 	if err != nil || info.Nodes[0].Status != "inactive" {
 		t.Fatalf("%+v, %v", info, err)
 	}
-	_, e := buildOn(t, d.on(t, containerBuilder), d.page(t, "started"))
-	contains(t, e.text(t), "starting the builder: docker buildx cont")
-	d.run(t, "stop", "buildx_buildkit_cont0")
-	_, e = buildOn(t, d.on(t, containerBuilder), d.page(t, "started"))
-	contains(t, e.text(t), "starting the builder: docker buildx cont")
+	for _, before := range [][]string{nil, {"stop", "buildx_buildkit_cont0"}} {
+		if before != nil {
+			d.run(t, before...)
+		}
+		_, e := buildOn(t, d.on(t, containerBuilder), d.page(t, "started"))
+		e.await(t, "starting the builder: docker buildx cont") // buildx says so a little later than it does so
+	}
 }
 
 func testSameDigest(t *testing.T, d *dock) {
@@ -165,6 +168,27 @@ func testInspect(t *testing.T, _ *dock) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+	}
+}
+
+func testOpen(t *testing.T, d *dock) {
+	one, two := []string{"linux/amd64"}, []string{"linux/amd64", "linux/arm64"}
+	for _, c := range []struct {
+		name      string
+		platforms []string
+		driver    string
+	}{
+		{containerBuilder, one, ""}, {remoteBuilder, one, ""}, {containerBuilder, two, build.DriverContainer},
+		{"default", one, build.DriverDocker}, {"", one, build.DriverDocker},
+	} {
+		b := d.on(t, c.name)
+		got, err := b.Open(t.Context(), c.platforms, true, (&events{}).emit)
+		if err != nil || got.Driver != c.driver || got.Name == "" || len(got.Nodes) != 1 || !slices.Contains(got.Nodes[0].Platforms, "linux/amd64") || got.Nodes[0].Version == "" {
+			t.Errorf("%q: %+v, %v, want the driver %q", c.name, got, err, c.driver)
+		}
+	}
+	if _, err := d.on(t, "nobody-made").Open(t.Context(), one, true, (&events{}).emit); !errors.Is(err, build.ErrNoBuilder) {
+		t.Errorf("a builder that is not there: %v", err)
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 // BuildxInfo is what is known of a builder of docker buildx.
 type BuildxInfo struct {
 	Name   string // of the builder
-	Driver string // one of the Driver constants, or one that is not known here
+	Driver string // one of the Driver constants, or one that is not known here; empty: nobody has asked (Buildx.Open)
 	Nodes  []BuildxNode
 	// Engine is the version of the Docker Engine that builds; empty unless the driver is docker.
 	Engine string

@@ -24,11 +24,9 @@ type kept struct {
 // connected runs do with a connection to the BuildKit that builds for a platform (empty: the builder's first).
 func (b *Buildx) connected(ctx context.Context, platform string, emit release.Emit, do func(*BuildKit, *client.Client, habitat) error) error {
 	k := b.take(platform)
-	if k != nil {
-		if _, err := k.client.ListWorkers(ctx); err != nil { // it broke meanwhile
-			_ = k.client.Close()
-			k = nil
-		}
+	if k != nil && k.meet(ctx) != nil { // it broke meanwhile
+		_ = k.client.Close()
+		k = nil
 	}
 	if k == nil {
 		kit := b.kit(platform, emit)
@@ -37,16 +35,21 @@ func (b *Buildx) connected(ctx context.Context, platform string, emit release.Em
 			return err
 		}
 		k = &kept{kit: kit, client: c}
+		if err := k.meet(ctx); err != nil {
+			return errors.Join(kit.unreachable(err), c.Close())
+		}
 	}
-	workers, err := k.client.ListWorkers(ctx)
-	if err != nil {
-		return errors.Join(k.kit.unreachable(err), k.client.Close())
-	}
-	if err := do(k.kit, k.client, habitatOf(workers)); err != nil {
+	if err := do(k.kit, k.client, habitatOf(k.kit.door.workers)); err != nil {
 		return errors.Join(err, k.client.Close())
 	}
 	b.keepConnection(platform, k)
 	return nil
+}
+
+// meet asks the daemon for its workers.
+func (k *kept) meet(ctx context.Context) (err error) {
+	k.kit.door.workers, err = k.client.ListWorkers(ctx)
+	return err
 }
 
 // take gives a kept connection away; nil: there is none.

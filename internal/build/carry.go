@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,8 @@ const (
 	headJobs = 16
 	// carryFar is how many bytes are carried from a builder that may be on another machine: less than another solve costs.
 	carryFar = 1 << 20
+	// carryBeside is the same for a builder of docker buildx on this machine: its bytes go through pipes of the Docker client.
+	carryBeside = 16 << 20
 	// manifestMax bounds what is taken for a manifest. Registries take 4 MiB.
 	manifestMax = 8 << 20
 )
@@ -87,7 +90,7 @@ func (b *BuildKit) carryTo(ctx context.Context, to *uploader, from blobs, image 
 	for _, blob := range lacking {
 		size += blob.Size
 	}
-	if size > carryFar && !b.near() {
+	if size > b.carriable() {
 		return false, nil
 	}
 	mounts, complete, err := from.sources(ctx, lacking, to.to.RegistryStr(), to.to.RepositoryStr())
@@ -123,9 +126,15 @@ func (b *BuildKit) carryTo(ctx context.Context, to *uploader, from blobs, image 
 	return true, to.put(ctx, image.manifests)
 }
 
-// near says whether the daemon is on this machine, so that its bytes cross no network to this program.
-func (b *BuildKit) near() bool {
-	return b.door == nil && strings.HasPrefix(b.config.Address, "unix://")
+// carriable is how many bytes this program carries at most. All, where they come through a socket of this machine.
+func (b *BuildKit) carriable() int64 {
+	switch {
+	case b.door == nil && strings.HasPrefix(b.config.Address, "unix://"):
+		return math.MaxInt64
+	case b.door != nil && onThisMachine(b.door.workers):
+		return carryBeside
+	}
+	return carryFar
 }
 
 // image reads the manifests of an image, and lists what they are made of.

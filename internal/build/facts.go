@@ -3,9 +3,11 @@ package build
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/worker/label"
 )
 
 // Facts are what a builder can do.
@@ -34,11 +36,22 @@ func (b *BuildKit) Facts(ctx context.Context) (Facts, error) {
 		if len(workers) == 0 {
 			return fmt.Errorf("the BuildKit daemon at %s has no worker", b.config.Address)
 		}
-		facts.Version = workers[0].BuildkitVersion.Version
-		for _, p := range workers[0].Platforms { // a build runs on the first worker
-			facts.Platforms = append(facts.Platforms, platforms.Format(platforms.Normalize(p)))
-		}
+		facts.Version, facts.Platforms = workers[0].BuildkitVersion.Version, platformsOf(workers[0]) // a build runs on the first worker
 		return nil
 	})
 	return facts, err
+}
+
+func platformsOf(w *client.WorkerInfo) (names []string) {
+	for _, p := range w.Platforms {
+		names = append(names, platforms.Format(platforms.Normalize(p)))
+	}
+	return names
+}
+
+// onThisMachine says whether a worker's host has this machine's name: then it runs on it, and not in a container with a
+// network of its own, whose name would be the container's.
+func onThisMachine(workers []*client.WorkerInfo) bool {
+	name, err := os.Hostname()
+	return err == nil && len(workers) > 0 && workers[0].Labels[label.Hostname] == name
 }

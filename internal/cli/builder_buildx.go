@@ -50,7 +50,7 @@ func (s *session) lookAtBuildx(ctx context.Context, c build.BuildxConfig, asked 
 	if err != nil {
 		return nil, build.BuildxInfo{}, err
 	}
-	info, err := b.Open(ctx, s.config.Image.Platforms, s.face.Emit)
+	info, err := b.Open(ctx, s.config.Image.Platforms, s.plain.Local && s.pushes, s.face.Emit)
 	return b, info, err
 }
 
