@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/awsclient"
@@ -38,6 +39,7 @@ type session struct {
 	// closeBuilder ends what is kept of a builder; nil: nothing is.
 	closeBuilder func() error
 	face         report.Face
+	root         func() (string, error) // of the work tree; asked once
 	mask         *report.Mask
 	log          *slog.Logger
 }
@@ -91,6 +93,7 @@ func openSession(ctx context.Context, g *globals) (*session, error) {
 	if s.aws, err = awsclient.Load(ctx, s.awsConfig()); err != nil {
 		return nil, exit(release.ExitCheck, err)
 	}
+	s.root = sync.OnceValues(func() (string, error) { return git.Root(ctx, s.config.Dir) })
 	s.registry = registry.New(s.aws, s.plain.Registry)
 	s.ecs = orchestrator.New(s.aws)
 	return s, nil

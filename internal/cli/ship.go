@@ -114,6 +114,7 @@ func runBuild(ctx context.Context, g *globals, to release.Destinations) error {
 
 // shipRequest gathers what a ship or a build is about: the commit and the build.
 func (s *session) shipRequest(ctx context.Context, rebuild, dryRun bool) (release.ShipRequest, error) {
+	go func() { _, _ = s.root() }() // the attester asks for it soon
 	commit, err := git.Describe(ctx, s.config.Dir)
 	if err != nil {
 		return release.ShipRequest{}, exit(release.ExitUsage, err)

@@ -74,7 +74,7 @@ func publicHalf(sign *config.Sign) (string, bool) {
 // attester says of what is built here what is known of it; nil when the config wants nothing attached.
 func (s *session) attester(ctx context.Context) (release.Attester, error) {
 	image := s.config.Image
-	root, err := git.Root(ctx, s.config.Dir)
+	root, err := s.root()
 	if errors.Is(err, git.ErrNotRepository) {
 		root, err = s.config.Dir, nil // whatever needs a commit says so itself
 	}
