@@ -58,7 +58,7 @@ func timeless(text string) []string {
 	return strings.Split(text, "\n")
 }
 
-const before = "<!-- Written by `make medusa-test UPDATE=1`, which does all this; without UPDATE it does it again and compares.\nTimes are of a machine with two cores that was busy with other things. -->\n\n```console\n"
+const before = "<!-- Written by `make medusa-test UPDATE=1`, which does all this; without UPDATE it does it again and compares.\nTimes are of a machine with two cores. -->\n\n```console\n"
 
 // compare holds the story against a file of the docs, or writes it there.
 func (s script) compare(path string, update bool) error {
