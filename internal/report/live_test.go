@@ -27,6 +27,17 @@ func TestLive(t *testing.T) {
 			release.BuildStep{ID: "2", Name: "[2/2] RUN test", State: "started"},
 			release.BuildLog{ID: "1", Line: "cc main.c"},
 		}, "[1/2] RUN make: cc main.c"},
+		"a step that others have outrun": {[]release.Event{
+			release.BuildStep{ID: "1", Name: "[1/2] RUN make", State: "started"},
+			release.BuildLog{ID: "1", Line: "cc main.c"},
+			release.BuildStep{ID: "2", Name: "[2/2] RUN test", State: "started"},
+			release.BuildStep{ID: "2", Name: "[2/2] RUN test", State: "done"},
+			release.BuildStep{ID: "3", Name: "[3/3] COPY . .", State: "cached"},
+		}, "[1/2] RUN make: cc main.c"},
+		"the last step that ran": {[]release.Event{
+			release.BuildStep{ID: "1", Name: "[1/2] RUN make", State: "started"},
+			release.BuildStep{ID: "1", Name: "[1/2] RUN make", State: "done"},
+		}, "[1/2] RUN make"},
 		"layers side by side": {[]release.Event{
 			release.Transfer{ID: "all", Name: "pushing layers"},
 			release.Transfer{ID: "a", Name: "layer a", Current: 1 * mega, Total: 4 * mega},
