@@ -58,7 +58,7 @@ func (e *Engine) Start(ctx context.Context, spec engine.ContainerSpec) error {
 		return nil
 	}
 	if err := e.start(ctx, spec); err != nil {
-		clean, done := unhurried(ctx)
+		clean, done := engine.Unhurried(ctx)
 		defer done()
 		return errors.Join(fmt.Errorf("%w: %w", engine.ErrStart, err), e.discard(clean, spec.ID))
 	}
@@ -80,7 +80,7 @@ func (e *Engine) start(ctx context.Context, spec engine.ContainerSpec) error {
 	if err := e.writeFiles(spec, sandbox); err != nil {
 		return err
 	}
-	if err := e.run(ctx, spec, sandbox, img, config); err != nil {
+	if err := engine.Whole(ctx, func(ctx context.Context) error { return e.run(ctx, spec, sandbox, img, config) }); err != nil {
 		return err
 	}
 	record := containerRecord{
@@ -222,6 +222,10 @@ func (e *Engine) Signal(ctx context.Context, id, name string) error {
 
 // kill signals the container's first process; one that is gone is a success.
 func (e *Engine) kill(ctx context.Context, id string, number syscall.Signal) error {
+	return pastShim(ctx, func() error { return e.killNow(ctx, id, number) })
+}
+
+func (e *Engine) killNow(ctx context.Context, id string, number syscall.Signal) error {
 	container, err := e.client.LoadContainer(ctx, id)
 	if errdefs.IsNotFound(err) {
 		return nil
@@ -263,32 +267,42 @@ func (e *Engine) removeContainer(ctx context.Context, id string) error {
 	if _, err := e.watch(id).wait(patience); err != nil {
 		return fmt.Errorf("container %s does not end: %w", id, err)
 	}
-	return e.discard(ctx, id)
+	return e.discard(patience, id)
 }
 
 // discard removes whatever there is of a container, complete or not.
 func (e *Engine) discard(ctx context.Context, id string) error {
 	e.forget(id)
-	container, err := e.client.LoadContainer(ctx, id)
-	switch {
-	case errdefs.IsNotFound(err):
-		if err := e.client.SnapshotService(e.snapshotter).Remove(ctx, id); err != nil && !errdefs.IsNotFound(err) {
-			return fmt.Errorf("remove snapshot of container %s: %w", id, err)
-		}
-	case err != nil:
-		return fmt.Errorf("remove container %s: %w", id, err)
-	default:
-		if task, err := container.Task(ctx, nil); err == nil {
-			if _, err := task.Delete(ctx, client.WithProcessKill); err != nil && !errdefs.IsNotFound(err) {
-				return fmt.Errorf("remove task of container %s: %w", id, err)
-			}
-		}
-		if err := container.Delete(ctx, client.WithSnapshotCleanup); err != nil && !errdefs.IsNotFound(err) {
-			return fmt.Errorf("remove container %s: %w", id, err)
-		}
+	if err := pastShim(ctx, func() error { return e.unregister(ctx, id) }); err != nil {
+		return err
 	}
 	if err := os.RemoveAll(e.layout.container(id)); err != nil {
 		return fmt.Errorf("remove files of container %s: %w", id, err)
+	}
+	return nil
+}
+
+// unregister removes what containerd has of a container.
+func (e *Engine) unregister(ctx context.Context, id string) error {
+	container, err := e.client.LoadContainer(ctx, id)
+	if errdefs.IsNotFound(err) {
+		if err := e.client.SnapshotService(e.snapshotter).Remove(ctx, id); err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("remove snapshot of container %s: %w", id, err)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove container %s: %w", id, err)
+	}
+	task, err := container.Task(ctx, nil)
+	if err == nil {
+		_, err = task.Delete(ctx, client.WithProcessKill)
+	}
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove task of container %s: %w", id, err)
+	}
+	if err := container.Delete(ctx, client.WithSnapshotCleanup); err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove container %s: %w", id, err)
 	}
 	return nil
 }

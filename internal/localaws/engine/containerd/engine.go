@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/log"
 	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/invoke"
 	"github.com/moby/locker"
 	"github.com/sirupsen/logrus"
 
@@ -74,13 +76,18 @@ func Open(ctx context.Context, config Config) (*Engine, error) {
 	}
 	e := &Engine{
 		config: config, layout: l, log: config.logger(), unlock: unlock, keys: locker.New(), watches: map[string]*watch{},
-		cni: libcni.NewCNIConfigWithCacheDir([]string{config.BinDir + "/cni"}, l.cniCache(), nil),
+		cni: libcni.NewCNIConfigWithCacheDir([]string{config.BinDir + "/cni"}, l.cniCache(), cniExec()),
 	}
 	e.life, e.end = context.WithCancel(inNamespace(context.Background()))
 	if err := e.open(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+// cniExec is what CNI's library would make for itself, but not before it is used, by several at once.
+func cniExec() invoke.Exec {
+	return &invoke.DefaultExec{RawExec: &invoke.RawExec{Stderr: os.Stderr}}
 }
 
 func (e *Engine) open(ctx context.Context) error {
@@ -181,11 +188,6 @@ func (e *Engine) bound(ctx context.Context) (context.Context, context.CancelFunc
 
 // errClosed ends what waits when the engine is closed.
 var errClosed = errors.New("the container engine is closed")
-
-// unhurried is for cleaning up: it outlives the cancellation that made it necessary, but not for ever.
-func unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(inNamespace(context.WithoutCancel(ctx)), 30*time.Second)
-}
 
 // inNamespace prepares ctx for containerd's client: with our namespace, and without its own log lines on stderr, which
 // repeat the errors that it returns.

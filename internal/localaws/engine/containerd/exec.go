@@ -99,7 +99,7 @@ func notStarted(id string, err error) (engine.ExecResult, error) {
 
 // endExec kills the command if it still runs and removes its pipes.
 func (e *Engine) endExec(ctx context.Context, p client.Process) {
-	clean, done := unhurried(ctx)
+	clean, done := engine.Unhurried(ctx)
 	defer done()
 	if _, err := p.Delete(clean, client.WithProcessKill); err != nil && !errdefs.IsNotFound(err) {
 		e.log.WarnContext(ctx, "cannot clean up after a command in a container", "exec", p.ID(), "error", err)

@@ -10,6 +10,10 @@ import (
 	"runtime"
 	"testing"
 
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	client "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/snapshots"
+	"github.com/containerd/errdefs"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
@@ -69,7 +73,7 @@ func newStage(t *testing.T) *stage {
 func openStage(t *testing.T) *enginetest.Stage {
 	s := newStage(t)
 	return &enginetest.Stage{
-		Engine: s.Engine, BinDir: s.config.BinDir, Dirs: []string{s.dir},
+		Engine: s.Engine, BinDir: s.config.BinDir, Dirs: []string{s.dir}, Everything: s.everything,
 		SecretFiles: []string{"/engine/run/containerd/io.containerd.runtime.v2.task/medusa-deploy/web/config.json"},
 		Open: func(t *testing.T, registry string) enginetest.Engine {
 			t.Helper()
@@ -78,6 +82,49 @@ func openStage(t *testing.T) *enginetest.Stage {
 			return s.Engine
 		},
 	}
+}
+
+// everything names containerd's containers, tasks and writable snapshots, and the engine's own records of them.
+func (s *stage) everything(t *testing.T) (all []string) {
+	t.Helper()
+	c, err := client.New(filepath.Join(s.dir, "engine/run/c.sock"), client.WithDefaultNamespace("medusa-deploy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	containers, err := c.Containers(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range containers {
+		all = append(all, "container "+one.ID())
+	}
+	tasks, err := c.TaskService().List(within(t), &tasksapi.ListTasksRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range tasks.Tasks {
+		all = append(all, "task "+one.ID)
+	}
+	for _, kind := range []string{"overlayfs", "native"} {
+		err := c.SnapshotService(kind).Walk(within(t), func(_ context.Context, info snapshots.Info) error {
+			if info.Kind != snapshots.KindCommitted {
+				all = append(all, "snapshot "+info.Name)
+			}
+			return nil
+		})
+		if err != nil && !errdefs.IsInvalidArgument(err) { // the machine does not have this one
+			t.Fatal(err)
+		}
+	}
+	for _, dir := range []string{"containers", "sandboxes", "netns"} {
+		files, err := filepath.Glob(filepath.Join(s.dir, "engine", dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, files...)
+	}
+	return all
 }
 
 func TestEngine(t *testing.T) { enginetest.Run(t, openStage) }

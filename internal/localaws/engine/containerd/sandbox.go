@@ -72,9 +72,12 @@ func (e *Engine) CreateSandbox(ctx context.Context, spec engine.SandboxSpec) (en
 	if err := e.releaseNetwork(ctx, id, r.NetNS); err != nil { // what a crash or a reboot left
 		return engine.Sandbox{}, err
 	}
-	r, err := e.newSandbox(ctx, spec)
+	err := engine.Whole(ctx, func(ctx context.Context) (err error) {
+		r, err = e.newSandbox(ctx, spec)
+		return err
+	})
 	if err != nil {
-		clean, done := unhurried(ctx)
+		clean, done := engine.Unhurried(ctx)
 		defer done()
 		return engine.Sandbox{}, errors.Join(fmt.Errorf("create the network of sandbox %s: %w", id, err), e.releaseNetwork(clean, id, r.NetNS))
 	}

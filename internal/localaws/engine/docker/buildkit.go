@@ -181,7 +181,7 @@ func (e *Engine) startBuildKit(ctx context.Context, image, settings string, priv
 		host.SecurityOpt = []string{"seccomp=unconfined", "apparmor=unconfined", "label=disable"}
 		host.MaskedPaths, host.ReadonlyPaths = []string{}, []string{}
 	}
-	if err := e.create(ctx, name, config, host); err != nil {
+	if err := e.createOwn(ctx, name, config, host); err != nil {
 		return err
 	}
 	file := archive(archived{name: "buildkitd.toml", contents: []byte(settings), mode: 0o644})
@@ -189,8 +189,7 @@ func (e *Engine) startBuildKit(ctx context.Context, image, settings string, priv
 	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("configure it: %w", err)
 	}
-	_, err = e.api.ContainerStart(ctx, name, client.ContainerStartOptions{})
-	return err
+	return e.setGoing(ctx, name)
 }
 
 // proxies are what the user set for programs that use the network.

@@ -34,7 +34,7 @@ func (e *Engine) Start(ctx context.Context, spec engine.ContainerSpec) error {
 		return nil
 	}
 	if err := e.start(ctx, spec); err != nil {
-		clean, done := unhurried(ctx)
+		clean, done := engine.Unhurried(ctx)
 		defer done()
 		return errors.Join(fmt.Errorf("%w: %w", engine.ErrStart, plain(err)), e.discard(clean, e.place.containerName(spec.ID)))
 	}
@@ -67,7 +67,7 @@ func (e *Engine) start(ctx context.Context, spec engine.ContainerSpec) error {
 		return err
 	}
 	platform := img.platform()
-	if _, err := e.api.ContainerCreate(ctx, client.ContainerCreateOptions{Name: name, Config: config, HostConfig: host, Platform: &platform}); err != nil {
+	if err := e.create(ctx, client.ContainerCreateOptions{Name: name, Config: config, HostConfig: host, Platform: &platform}); err != nil {
 		return err
 	}
 	if err := e.run(ctx, name, spec); err != nil {
@@ -84,8 +84,7 @@ func (e *Engine) run(ctx context.Context, name string, spec engine.ContainerSpec
 	if len(spec.SecretEnv) > 0 {
 		return e.runWithSecrets(ctx, name, spec)
 	}
-	_, err := e.api.ContainerStart(ctx, name, client.ContainerStartOptions{})
-	return err
+	return e.setGoing(ctx, name)
 }
 
 // foreignFailure finds out what became of a container whose image is for another architecture. Where the kernel

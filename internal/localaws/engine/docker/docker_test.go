@@ -117,7 +117,7 @@ func (s *stage) open(t *testing.T) {
 // shared is the stage as the tests of every engine see it.
 func (s *stage) shared() *enginetest.Stage {
 	return &enginetest.Stage{
-		NoPrivileged: noPrivileged(), Engine: s.Engine, BinDir: s.config.BinDir, Dirs: []string{s.config.Dir, daemon.Dir},
+		NoPrivileged: noPrivileged(), Everything: s.everything, Engine: s.Engine, BinDir: s.config.BinDir, Dirs: []string{s.config.Dir, daemon.Dir},
 		Open: func(t *testing.T, registry string) enginetest.Engine {
 			t.Helper()
 			s.config.Registry = registry
@@ -125,6 +125,12 @@ func (s *stage) shared() *enginetest.Stage {
 			return s.Engine
 		},
 	}
+}
+
+// everything names the containers of tasks, in whatever state.
+func (s *stage) everything(t *testing.T) []string {
+	t.Helper()
+	return strings.Fields(cli(t, s, "ps", "--all", "--filter", "label=medusa-deploy.sandbox", "--format", "{{.Names}}:{{.State}}"))
 }
 
 // noPrivileged says why Docker's daemon cannot run privileged containers here: it gives them all capabilities that the

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/locker"
@@ -126,11 +125,6 @@ func (e *Engine) bound(ctx context.Context) (context.Context, context.CancelFunc
 
 // errClosed ends what waits when the engine is closed.
 var errClosed = errors.New("the container engine is closed")
-
-// unhurried is for cleaning up: it outlives the cancellation that made it necessary, but not for ever.
-func unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-}
 
 // found takes "there is none" for no error.
 func found(err error) (bool, error) {

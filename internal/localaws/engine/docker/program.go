@@ -13,6 +13,8 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
+
+	"github.com/medusa-deploy/medusa-deploy/internal/localaws/engine"
 )
 
 // placeProgram puts this program into a volume, for containers to start with: once for each engine, before the first that
@@ -36,7 +38,7 @@ func (e *Engine) placeProgram(ctx context.Context) error {
 	}
 	config := &container.Config{Image: e.pause, Labels: map[string]string{labelEngine: e.place.tag, labelHelper: "true"}}
 	host := &container.HostConfig{NetworkMode: "none", Mounts: []mount.Mount{e.programMount(false)}}
-	if err := e.create(ctx, name, config, host); err != nil { // never started: it is the way into the volume
+	if err := e.createOwn(ctx, name, config, host); err != nil { // never started: it is the way into the volume
 		return err
 	}
 	content := archive(archived{name: programName, file: file, mode: 0o755})
@@ -88,7 +90,7 @@ func checkStatic(program string) error {
 // killMarked kills the processes of a command in a container, for which Docker has no call: a helper that shares the
 // container's processes, and nothing else of it, finds them by their mark.
 func (e *Engine) killMarked(ctx context.Context, id, mark string) {
-	ctx, cancel := unhurried(ctx)
+	ctx, cancel := engine.Unhurried(ctx)
 	defer cancel()
 	if err := e.runKiller(ctx, id, mark); err != nil {
 		e.log.WarnContext(ctx, "cannot end a command in a container whose time is up", "container", id, "error", err)
@@ -108,9 +110,9 @@ func (e *Engine) runKiller(ctx context.Context, id, mark string) error {
 		NetworkMode: "none", PidMode: container.PidMode("container:" + id), CapAdd: []string{"SYS_PTRACE"}, Mounts: []mount.Mount{e.programMount(true)},
 		LogConfig: container.LogConfig{Type: "none"},
 	}
-	err := e.create(ctx, name, config, host)
+	err := e.createOwn(ctx, name, config, host)
 	if err == nil {
-		_, err = e.api.ContainerStart(ctx, name, client.ContainerStartOptions{})
+		err = e.setGoing(ctx, name)
 	}
 	if err == nil {
 		err = e.awaitStop(ctx, name)

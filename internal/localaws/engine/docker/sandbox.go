@@ -48,7 +48,7 @@ func (e *Engine) CreateSandbox(ctx context.Context, spec engine.SandboxSpec) (en
 		return engine.Sandbox{}, err
 	}
 	if box, err = e.newSandbox(ctx, spec); err != nil {
-		clean, done := unhurried(ctx)
+		clean, done := engine.Unhurried(ctx)
 		defer done()
 		return engine.Sandbox{}, errors.Join(fmt.Errorf("create the network of sandbox %s: %w", spec.ID, err), e.discard(clean, e.place.sandboxName(spec.ID)))
 	}
@@ -71,27 +71,20 @@ func (e *Engine) newSandbox(ctx context.Context, spec engine.SandboxSpec) (engin
 	if e.apart {
 		config.ExposedPorts, host.PortBindings = publish(spec.Ports)
 	}
-	err := e.create(ctx, name, config, host)
+	err := e.createOwn(ctx, name, config, host)
 	if errdefs.IsNotFound(err) { // somebody tidied up images
 		err = e.ensurePause(ctx)
 		if err == nil {
-			err = e.create(ctx, name, config, host)
+			err = e.createOwn(ctx, name, config, host)
 		}
 	}
 	if err != nil {
 		return engine.Sandbox{}, err
 	}
-	if _, err := e.api.ContainerStart(ctx, name, client.ContainerStartOptions{}); err != nil {
+	if err := e.setGoing(ctx, name); err != nil {
 		return engine.Sandbox{}, err
 	}
 	return e.sandbox(ctx, spec.ID)
-}
-
-// create creates a container on the daemon's own platform.
-func (e *Engine) create(ctx context.Context, name string, config *container.Config, host *container.HostConfig) error {
-	platform := e.platform()
-	_, err := e.api.ContainerCreate(ctx, client.ContainerCreateOptions{Name: name, Config: config, HostConfig: host, Platform: &platform})
-	return err
 }
 
 // publish has each port answer on a free port of this machine alone.

@@ -74,7 +74,7 @@ func (e *Engine) runWithSecrets(ctx context.Context, name string, spec engine.Co
 		return err
 	}
 	defer attached.Close()
-	if _, err := e.api.ContainerStart(ctx, name, client.ContainerStartOptions{}); err != nil {
+	if err := e.setGoing(ctx, name); err != nil {
 		return err
 	}
 	_, err = attached.Conn.Write(raw)

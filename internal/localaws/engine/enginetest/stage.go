@@ -35,6 +35,8 @@ type Stage struct {
 	BinDir string
 	// Dirs are where the engine and what it stands on keep files: secrets are searched for there.
 	Dirs []string
+	// Everything names what there is of sandboxes and containers beneath the engine, half made or not.
+	Everything func(t *testing.T) []string
 	// SecretFiles are the ends of the paths of files that may hold a running container's secrets.
 	SecretFiles []string
 }

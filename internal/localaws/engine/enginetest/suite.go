@@ -23,6 +23,7 @@ func Run(t *testing.T, open Opener, only ...string) {
 		{"StartFails", testStartFails},
 		{"Idempotence", testIdempotence},
 		{"ManyAtOnce", testManyAtOnce},
+		{"Interrupted", testInterrupted},
 		{"Exec", testExec},
 		{"Logs", testLogs},
 		{"LastWords", testLastWords},
