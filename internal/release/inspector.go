@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -149,6 +150,16 @@ func (a album) of(d Digest) Digest {
 
 // has reports whether the registry has the image.
 func (a album) has(d Digest) bool { return a[d].Digest != "" }
+
+// contradict reports whether the tags of the images are not those of a moment when the tag named that image.
+func (a album) contradict(tagged Image, tag string) bool {
+	for _, image := range a {
+		if slices.Contains(image.Tags, tag) != (image.Digest == tagged.Digest) {
+			return true
+		}
+	}
+	return false
+}
 
 // images looks digests up. ECS may name a platform's manifest where an index was pushed: that leads to the index, which
 // is what has tags.

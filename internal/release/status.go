@@ -79,17 +79,32 @@ func (s Status) InFlight() bool {
 	return slices.ContainsFunc(s.Services, func(one ServiceStatus) bool { return one.InFlight })
 }
 
+// looksAtOnce is how often Status looks for a picture in which nothing moved: who moves tags without a pause is shown one in
+// which something did.
+const looksAtOnce = 3
+
 // Status looks at what runs. It leaves Next to NextChanges.
-func (i *Inspector) Status(ctx context.Context, t Target) (Status, error) {
-	s := Status{Target: t.Name, Cluster: t.Cluster, Repository: t.Repository, Tag: t.Tag, Services: []ServiceStatus{}}
+func (i *Inspector) Status(ctx context.Context, t Target) (s Status, err error) {
+	for range looksAtOnce {
+		var torn bool
+		if s, torn, err = i.statusOnce(ctx, t); err != nil || !torn {
+			break
+		}
+	}
+	return s, err
+}
+
+// statusOnce looks once. The picture is torn when the tag moved between the look at it and the one at the images.
+func (i *Inspector) statusOnce(ctx context.Context, t Target) (s Status, torn bool, err error) {
+	s = Status{Target: t.Name, Cluster: t.Cluster, Repository: t.Repository, Tag: t.Tag, Services: []ServiceStatus{}}
 	tagged, err := i.Registry.Image(ctx, t.Repository, t.Tag)
 	if err != nil && !notFound(err) {
-		return s, fmt.Errorf("look up :%s: %w", t.Tag, err)
+		return s, false, fmt.Errorf("look up :%s: %w", t.Tag, err)
 	}
 	s.Tagged, s.Commit = tagged.Digest, tagged.Labels[LabelRevision]
 	looks, err := i.looks(ctx, t, t.Services, true)
 	if err != nil {
-		return s, err
+		return s, false, err
 	}
 	var newest []HistoryEntry
 	for _, l := range looks {
@@ -99,11 +114,11 @@ func (i *Inspector) Status(ctx context.Context, t Target) (Status, error) {
 	}
 	images, err := i.images(ctx, t, digestsOf(newest, looks, t.Repository))
 	if err != nil {
-		return s, err
+		return s, false, err
 	}
 	commits, err := i.commits(ctx, images)
 	if err != nil {
-		return s, err
+		return s, false, err
 	}
 	s.Services = make([]ServiceStatus, len(looks))
 	err = sideBySide(ctx, len(looks), func(ctx context.Context, n int) (err error) {
@@ -111,7 +126,7 @@ func (i *Inspector) Status(ctx context.Context, t Target) (Status, error) {
 		return err
 	})
 	s.Drift = apart(s.Services)
-	return s, err
+	return s, images.contradict(tagged, t.Tag), err
 }
 
 // facts are what all services of a target share.

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -376,4 +377,40 @@ func FuzzParseRevision(f *testing.F) {
 			t.Errorf("ParseRevision(%q) = %q, %v, %v", label, sha, dirty, ok)
 		}
 	})
+}
+
+// moving is a registry whose tag moves between two questions, a number of times.
+type moving struct {
+	*annals
+	left int
+}
+
+func (m *moving) Images(ctx context.Context, repository string, digests []Digest) (map[Digest]Image, error) {
+	if m.left > 0 {
+		m.left--
+		from, to := "one", "two"
+		if slices.Contains(m.images[digestNamed("two")].Tags, "latest") {
+			from, to = to, from
+		}
+		m.push(from, false, "git-"+shaNamed(from)) // without any tag it would be searched for among indexes
+		m.push(to, false, "latest")
+	}
+	return m.annals.Images(ctx, repository, digests)
+}
+
+// TestStatusWhileTheTagMoves: what the tag names and what the images' tags are is of one moment, unless no moment lasts.
+func TestStatusWhileTheTagMoves(t *testing.T) {
+	for moves, want := range map[int]struct {
+		tagged  string
+		drifted bool
+		looks   int
+	}{1: {"one", true, 2}, 2: {"two", false, 3}, 100: {"two", false, looksAtOnce}} {
+		a := threeReleases(t)
+		i := a.inspector()
+		i.Registry = &moving{annals: a, left: moves}
+		s, err := i.Status(t.Context(), annalsTarget())
+		if err != nil || s.Tagged != digestNamed(want.tagged) || s.Drifted() != want.drifted || a.calls["Image"] != want.looks {
+			t.Errorf("moved %d times: %v names %s, drift %+v, after %d looks; want %+v", moves, err, s.Tagged, s.Services[0].Drift, a.calls["Image"], want)
+		}
+	}
 }
