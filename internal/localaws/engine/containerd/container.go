@@ -30,7 +30,7 @@ import (
 // foreignPatience is how long Start watches an image of another architecture for the failure that is to be expected.
 const foreignPatience = 5 * time.Second
 
-// removalPatience is how long a killed container may take to be gone.
+// removalPatience is how long a killed container, or its shim, may take to be gone.
 const removalPatience = 20 * time.Second
 
 // containerRecord is container.json: written when the container runs. What it describes exists as long as it does.
@@ -267,7 +267,7 @@ func (e *Engine) removeContainer(ctx context.Context, id string) error {
 	if _, err := e.watch(id).wait(patience); err != nil {
 		return fmt.Errorf("container %s does not end: %w", id, err)
 	}
-	return e.discard(patience, id)
+	return e.discard(ctx, id)
 }
 
 // discard removes whatever there is of a container, complete or not.
