@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"maps"
 	"net/http"
 	"os"
@@ -96,13 +97,9 @@ func TestTrigger(t *testing.T) {
 			},
 			// followed waits until a run is looked at.
 			"followed": func(ts *testscript.TestScript, _ bool, _ []string) {
-				deadline := time.Now().Add(3 * time.Minute)
-				for len(server(ts).Requests("jobs")) == 0 {
-					if time.Now().After(deadline) {
-						ts.Fatalf("nobody follows the run")
-					}
-					time.Sleep(10 * time.Millisecond)
-				}
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+				defer cancel()
+				ts.Check(server(ts).Await(ctx, "jobs"))
 			},
 			// refuse KIND STATUS MESSAGE has GitHub refuse.
 			"refuse": func(ts *testscript.TestScript, _ bool, args []string) {

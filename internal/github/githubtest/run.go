@@ -194,7 +194,7 @@ func (s *Server) Storage() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.requests = append(s.requests, Request{Kind: "storage", Method: r.Method, Path: r.URL.RequestURI(), Header: r.Header.Clone(), Status: http.StatusOK})
+		s.note(Request{Kind: "storage", Method: r.Method, Path: r.URL.RequestURI(), Header: r.Header.Clone(), Status: http.StatusOK})
 		if r.Header.Get("Authorization") != "" {
 			s.leaks = append(s.leaks, r.URL.Path)
 		}

@@ -2,6 +2,7 @@ package githubtest
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -69,6 +70,7 @@ type Server struct {
 	answers  map[string]*Answer
 	runs     []*Run
 	requests []Request
+	noted    chan struct{} // closed with the next request; nil when nobody waits for it
 	leaks    []string
 	storage  string // base URL of the storage host
 }
@@ -119,6 +121,35 @@ func (s *Server) Requests(kinds ...string) []Request {
 	return found
 }
 
+// note keeps a request, and tells who waits for it. The lock is held.
+func (s *Server) note(r Request) {
+	s.requests = append(s.requests, r)
+	if s.noted != nil {
+		close(s.noted)
+		s.noted = nil
+	}
+}
+
+// Await waits for the first request of a kind.
+func (s *Server) Await(ctx context.Context, kind string) error {
+	for {
+		s.mu.Lock()
+		if s.noted == nil {
+			s.noted = make(chan struct{})
+		}
+		noted := s.noted
+		s.mu.Unlock()
+		if len(s.Requests(kind)) > 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("no request of kind %s: %w", kind, context.Cause(ctx))
+		case <-noted:
+		}
+	}
+}
+
 // Leaks are the requests that brought a token to where none belongs.
 func (s *Server) Leaks() []string {
 	s.mu.Lock()
@@ -167,7 +198,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if breaks {
 		answered = lost
 	}
-	s.requests = append(s.requests, Request{Kind: kind, Method: r.Method, Path: r.URL.RequestURI(), Header: r.Header.Clone(), Body: string(body), Status: answered})
+	s.note(Request{Kind: kind, Method: r.Method, Path: r.URL.RequestURI(), Header: r.Header.Clone(), Body: string(body), Status: answered})
 	s.mu.Unlock()
 	if breaks {
 		panic(http.ErrAbortHandler)
